@@ -1,0 +1,212 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Door of the room os: the only room with system calls. Files, directories, maps, locks, threads,
+ * clocks and random numbers come through `struct os`, a table with two implementations: POSIX and
+ * the simulator, which keeps files in memory, injects faults and crashes.
+ *
+ * Threads:  every function may be called from any thread; one file handle may be used by several
+ *           threads for positional reads and writes.
+ * Paths:    '/'-separated; the caller passes the directory of the database joined to a name.
+ */
+#ifndef OS_H
+#define OS_H
+
+#include "base/base.h"
+
+struct os;
+struct os_file;
+struct os_map;
+
+enum os_open_flag {
+    OS_READ = 0,
+    OS_WRITE = 1,     /* read and write */
+    OS_CREATE = 2,    /* create when absent */
+    OS_EXCLUSIVE = 4, /* with OS_CREATE: EXISTS when present */
+    OS_TRUNCATE = 8
+};
+
+enum os_lock_kind { OS_LOCK_SHARED, OS_LOCK_EXCLUSIVE };
+
+/* Called by list for each name (no path, no "." and ".."); a status other than OK stops the list. */
+typedef basin_status os_list_fn(void *ctx, const char *name, basin_error *err);
+
+struct os_ops {
+    /* files */
+    basin_status (*open)(struct os *os, const char *path, unsigned flags, struct os_file **out,
+                         basin_error *err);
+    void (*close)(struct os_file *f); /* takes NULL; drops the locks of this handle */
+    /* Short only at the end of the file: *got < n. */
+    basin_status (*read)(struct os_file *f, uint64_t at, void *to, size_t n, size_t *got,
+                         basin_error *err);
+    basin_status (*write)(struct os_file *f, uint64_t at, const void *p, size_t n,
+                          basin_error *err);
+    basin_status (*size)(struct os_file *f, uint64_t *size, basin_error *err);
+    basin_status (*truncate)(struct os_file *f, uint64_t size, basin_error *err);
+    /* Blocks for [0, size) exist and read as zeros where never written; the size becomes at least
+     * `size`. NO_SPACE when they do not fit. */
+    basin_status (*allocate)(struct os_file *f, uint64_t size, basin_error *err);
+    /* data_only = fdatasync: data and size, not times. After a failure the handle is poisoned:
+     * every later sync of it fails too. */
+    basin_status (*sync)(struct os_file *f, bool data_only, basin_error *err);
+    /* Maps [at, at + size) of the file. Shared with other processes. write = for map_write. */
+    basin_status (*map)(struct os_file *f, uint64_t at, size_t size, bool write,
+                        struct os_map **out, basin_error *err);
+    void (*unmap)(struct os_map *m); /* takes NULL */
+    /* The mapped bytes. Read-only for callers: writing goes through map_write. */
+    uint8_t *(*map_data)(struct os_map *m);
+    /* Copies p into the map at `at`: the one way to write to a mapped file. Cannot fail. */
+    void (*map_write)(struct os_map *m, size_t at, const void *p, size_t n);
+
+    /* locks: open-file-description byte locks; BUSY at once when another handle holds it. */
+    basin_status (*lock)(struct os_file *f, uint64_t at, uint64_t n, enum os_lock_kind kind,
+                         basin_error *err);
+    basin_status (*unlock)(struct os_file *f, uint64_t at, uint64_t n, basin_error *err);
+    /* OK when nobody else holds a conflicting lock, BUSY when somebody does; takes nothing. */
+    basin_status (*test_lock)(struct os_file *f, uint64_t at, uint64_t n, enum os_lock_kind kind,
+                              basin_error *err);
+
+    /* names */
+    basin_status (*make_dir)(struct os *os, const char *path, basin_error *err); /* EXISTS */
+    basin_status (*list)(struct os *os, const char *path, os_list_fn *fn, void *ctx,
+                         basin_error *err); /* NOT_FOUND when no such directory */
+    basin_status (*link)(struct os *os, const char *from, const char *to,
+                         basin_error *err); /* EXISTS when `to` is there: the atomic create */
+    basin_status (*rename)(struct os *os, const char *from, const char *to, basin_error *err);
+    basin_status (*unlink)(struct os *os, const char *path, basin_error *err); /* NOT_FOUND */
+    basin_status (*remove_dir)(struct os *os, const char *path, basin_error *err);
+    basin_status (*sync_dir)(struct os *os, const char *path, basin_error *err);
+    basin_status (*free_space)(struct os *os, const char *path, uint64_t *bytes,
+                               basin_error *err);
+    /* Identity of a directory for the table of open databases: device and inode. */
+    basin_status (*identity)(struct os *os, const char *path, uint64_t id[2], basin_error *err);
+
+    /* time and chance */
+    uint64_t (*monotonic_ns)(struct os *os);
+    uint64_t (*wall_ms)(struct os *os); /* since 1970 */
+    basin_status (*random)(struct os *os, void *to, size_t n, basin_error *err);
+    void (*sleep_ns)(struct os *os, uint64_t ns);
+    uint64_t (*process_id)(struct os *os);
+    /* A short "host pid command" text for lock holders; NUL-terminated within n. */
+    void (*process_name)(struct os *os, char *to, size_t n);
+};
+
+struct os {
+    const struct os_ops *ops;
+    bool threads; /* false: the simulator; the engine then runs its background work when pumped */
+    bool maps;    /* false: map always fails with MISUSE, callers use read and write */
+};
+
+/* The operating system itself. One per process, never freed. */
+struct os *os_posix(void);
+
+/* ---- calls with the table spelled out, so that call sites read plainly ---- */
+basin_status os_open(struct os *os, const char *path, unsigned flags, struct os_file **out,
+                     basin_error *err);
+void os_close(struct os_file *f);
+basin_status os_read(struct os_file *f, uint64_t at, void *to, size_t n, size_t *got,
+                     basin_error *err);
+/* Reads exactly n bytes: CORRUPT when the file ends before. */
+basin_status os_read_exact(struct os_file *f, uint64_t at, void *to, size_t n, basin_error *err);
+basin_status os_write(struct os_file *f, uint64_t at, const void *p, size_t n, basin_error *err);
+basin_status os_size(struct os_file *f, uint64_t *size, basin_error *err);
+basin_status os_truncate(struct os_file *f, uint64_t size, basin_error *err);
+basin_status os_allocate(struct os_file *f, uint64_t size, basin_error *err);
+basin_status os_sync(struct os_file *f, bool data_only, basin_error *err);
+basin_status os_map(struct os_file *f, uint64_t at, size_t size, bool write, struct os_map **out,
+                    basin_error *err);
+void os_unmap(struct os_map *m);
+uint8_t *os_map_data(struct os_map *m);
+void os_map_write(struct os_map *m, size_t at, const void *p, size_t n);
+basin_status os_lock(struct os_file *f, uint64_t at, uint64_t n, enum os_lock_kind kind,
+                     basin_error *err);
+basin_status os_unlock(struct os_file *f, uint64_t at, uint64_t n, basin_error *err);
+basin_status os_test_lock(struct os_file *f, uint64_t at, uint64_t n, enum os_lock_kind kind,
+                          basin_error *err);
+/* The table's struct os of an open file. Every implementation's os_file begins with this. */
+struct os_file {
+    struct os *os;
+};
+struct os_map {
+    struct os *os;
+};
+
+/* ------------------------------------------------------------------ threads (always real) */
+struct os_thread;
+struct os_mutex; /* ranks are asserted in debug builds: a thread locks in ascending rank only */
+struct os_cond;
+
+/* Starts fn(ctx) in a thread that blocks all signals. */
+basin_status os_thread_start(const basin_allocator *mem, void (*fn)(void *ctx), void *ctx,
+                             const char *name, struct os_thread **out, basin_error *err);
+void os_thread_join(struct os_thread *t); /* waits, frees; takes NULL */
+
+/* rank: docs/locks.md. name: static. */
+basin_status os_mutex_new(const basin_allocator *mem, unsigned rank, const char *name,
+                          struct os_mutex **out, basin_error *err);
+void os_mutex_free(struct os_mutex *m);
+void os_mutex_lock(struct os_mutex *m);
+bool os_mutex_try(struct os_mutex *m);
+void os_mutex_unlock(struct os_mutex *m);
+void os_mutex_held(struct os_mutex *m); /* must() that the caller holds it (debug builds) */
+
+basin_status os_cond_new(const basin_allocator *mem, struct os_cond **out, basin_error *err);
+void os_cond_free(struct os_cond *c);
+/* Waits on the monotonic clock; false when timeout_ns passed. UINT64_MAX = for ever. */
+bool os_cond_wait(struct os_cond *c, struct os_mutex *m, uint64_t timeout_ns);
+void os_cond_signal(struct os_cond *c);
+void os_cond_broadcast(struct os_cond *c);
+
+/* ------------------------------------------------------------------ the simulator */
+/*
+ * Files in memory with a synced image and a list of un-synced changes (writes, extensions,
+ * truncations, dirtied map pages, creations, links, renames, unlinks).
+ * Confined to one thread.
+ */
+struct os_sim;
+
+struct os_sim_options {
+    uint64_t seed;
+    bool maps;              /* offer maps (writes tracked by page) */
+    uint64_t space_max;     /* bytes of disk; 0 = without bound */
+    const basin_allocator *mem;
+};
+
+basin_status os_sim_new(const struct os_sim_options *options, struct os_sim **out,
+                        basin_error *err);
+void os_sim_free(struct os_sim *sim);
+struct os *os_sim_os(struct os_sim *sim);
+
+/* How the un-synced changes of a crash are treated. */
+enum os_crash_mode {
+    OS_CRASH_KILL,       /* kill -9: the page cache survives, nothing is lost */
+    OS_CRASH_LOSE_ALL,   /* power loss: every un-synced change is gone */
+    OS_CRASH_RANDOM      /* power loss: a random subset survives, re-ordered, writes torn at
+                            512 bytes, each dirtied 4 KiB map page holds any intermediate content,
+                            un-synced directory entries lost or kept one by one */
+};
+/* All handles become stale (their later use fails with IO), locks are dropped; the files are as a
+ * restarted machine would see them. */
+void os_sim_crash(struct os_sim *sim, enum os_crash_mode mode);
+
+/* The n-th (from 1) call that changes something from now on does its work not at all and crashes
+ * the machine: it and every later call return IO until os_sim_crash. 0 = never. */
+void os_sim_crash_at(struct os_sim *sim, uint64_t n);
+/* The n-th call (reads included) from now on fails once with this status (IO or NO_SPACE); a
+ * failed sync marks its pages clean although they are not on disk (ATC'20). 0 = never. */
+void os_sim_fail_at(struct os_sim *sim, uint64_t n, basin_status with);
+/* As fail_at, but every call from the n-th on fails. */
+void os_sim_fail_from(struct os_sim *sim, uint64_t n, basin_status with);
+uint64_t os_sim_calls(const struct os_sim *sim);   /* all calls so far */
+uint64_t os_sim_changes(const struct os_sim *sim); /* calls that change something so far */
+bool os_sim_crashed(const struct os_sim *sim);     /* crash_at was reached */
+void os_sim_set_space(struct os_sim *sim, uint64_t bytes);
+void os_sim_advance(struct os_sim *sim, uint64_t ns); /* moves both clocks */
+/* Direct access to a stored file for the tests: its bytes now (NOT_FOUND), and overwriting them
+ * behind the engine's back (bit rot, truncation); size UINT64_MAX in truncate_to = unchanged. */
+basin_status os_sim_peek(struct os_sim *sim, const char *path, struct bytes *out);
+basin_status os_sim_poke(struct os_sim *sim, const char *path, uint64_t at, const void *p,
+                         size_t n);
+basin_status os_sim_cut(struct os_sim *sim, const char *path, uint64_t size);
+
+#endif
