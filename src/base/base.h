@@ -118,7 +118,7 @@ bytes_shared(struct bytes a, struct bytes b)
     return i;
 }
 
-/* Owned, growing bytes. Zero-initialise except mem. */
+/* Owned, growing bytes. Zero-initialise except mem. What is added may not lie inside the buffer. */
 struct buf {
     uint8_t *data;
     size_t size;
@@ -170,7 +170,8 @@ key_prefix(struct bytes k)
 enum { LEB_MAX = 10 };
 size_t leb_size(uint64_t v);
 size_t leb_put(uint8_t *p, uint64_t v); /* p has room for LEB_MAX; returns bytes written */
-/* Reads at most n bytes; returns bytes used, or 0 when truncated or over-long. */
+/* Reads at most n bytes; returns bytes used, or 0 when truncated, padded (not the shortest form) or
+ * of more than 64 bits. */
 size_t leb_get(const uint8_t *p, size_t n, uint64_t *v);
 
 /* ------------------------------------------------------------------ bounded reader, writer */
@@ -291,6 +292,7 @@ void memory_source_init(struct memory_source *s, struct bytes data, const char *
 struct memory_sink {
     struct sink base;
     struct buf *to;
+    bool committed; /* free takes back what was written otherwise */
 };
 void memory_sink_init(struct memory_sink *s, struct buf *to);
 
