@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Random numbers of tests. The seed comes from BASIN_TEST_SEED or is fixed, so a run repeats; it is
+ * written to stderr, where a failing test leaves it. BASIN_TEST_SCALE multiplies counts of cases.
+ */
+#ifndef TEST_MODEL_CHANCE_H
+#define TEST_MODEL_CHANCE_H
+
+#include "base/base.h"
+
+struct chance {
+    uint64_t state;
+    uint64_t seed; /* as given */
+};
+
+/* BASIN_TEST_SEED, or fallback when it is not set. The seed goes to stderr with the name. */
+struct chance chance_init(const char *name, uint64_t fallback);
+struct chance chance_of(uint64_t seed);
+uint64_t chance_u64(struct chance *c);
+/* In [0, n); n > 0. */
+uint64_t chance_below(struct chance *c, uint64_t n);
+/* In [low, high]. */
+int64_t chance_between(struct chance *c, int64_t low, int64_t high);
+void chance_bytes(struct chance *c, void *to, size_t n);
+/* count times BASIN_TEST_SCALE (default 1). */
+size_t test_scale(size_t count);
+
+#endif
