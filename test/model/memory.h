@@ -20,12 +20,12 @@
 #include "base/base.h"
 
 struct test_memory {
-    basin_allocator table;   /* what the code under test gets */
-    atomic_size_t live;      /* bytes allocated now */
-    atomic_size_t peak;      /* most bytes live at once */
-    atomic_size_t calls;     /* allocations and growths since test_memory_refuse or init */
-    size_t refuse_at;        /* the call that is refused, from 1; 0 = none */
-    bool refuse_all_after;   /* every later one too */
+    basin_allocator table; /* what the code under test gets */
+    atomic_size_t live;    /* bytes allocated now */
+    atomic_size_t peak;    /* most bytes live at once */
+    atomic_size_t calls;   /* allocations and growths since test_memory_refuse or init */
+    size_t refuse_at;      /* the call that is refused, from 1; 0 = none */
+    bool refuse_all_after; /* every later one too */
 };
 
 void test_memory_init(struct test_memory *m);
