@@ -1,0 +1,22 @@
+# SPDX-FileCopyrightText: the Basin authors
+# SPDX-License-Identifier: Apache-2.0
+# Sanitizers hold for everything that is built, BLAKE3 included, so that no access goes unseen.
+set(sanitize "")
+if(BASIN_SANITIZE STREQUAL "address")
+    set(sanitize -fsanitize=address,undefined)
+    add_compile_options(-fno-sanitize-recover=all)
+elseif(BASIN_SANITIZE STREQUAL "thread")
+    set(sanitize -fsanitize=thread)
+elseif(BASIN_SANITIZE)
+    message(FATAL_ERROR "BASIN_SANITIZE is ${BASIN_SANITIZE}; it may be empty, address or thread")
+endif()
+if(sanitize)
+    add_compile_options(${sanitize} -fno-omit-frame-pointer)
+    add_link_options(${sanitize})
+endif()
+if(BASIN_FUZZ)
+    if(NOT CMAKE_C_COMPILER_ID MATCHES "Clang")
+        message(FATAL_ERROR "BASIN_FUZZ needs clang's libFuzzer: cmake --preset fuzz")
+    endif()
+    add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
