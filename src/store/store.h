@@ -5,8 +5,10 @@
  * create-if-absent, ranged read, strong listing and delete, so that a directory, memory and object
  * storage can all be drivers (design: the log per epoch).
  *
- * Names are [a-z0-9-]+ in at most two parts, "strata/3-17"; the first part is a class.
+ * Names are [a-z0-9-]+ in at most two parts, "strata/3-17"; the first part is a class. The class
+ * "tmp" belongs to the directory driver. An object without a class is in the class "".
  * Threads: any, concurrently; a sink is confined.
+ * Sinks and sources are freed before their store is closed.
  */
 #ifndef STORE_H
 #define STORE_H
@@ -14,7 +16,10 @@
 #include "base/base.h"
 #include "os/os.h"
 
-enum { STORE_NAME_MAX = 63 };
+enum {
+    STORE_NAME_MAX = 63,  /* bytes of a name, the class included */
+    STORE_LOCK_RANK = 900 /* of the mutexes in here; nothing else is ever taken under them */
+};
 
 struct store;
 
@@ -30,6 +35,7 @@ struct store_ops {
                          basin_error *err);
     basin_status (*remove)(struct store *s, const char *name, basin_error *err);
     void (*close)(struct store *s);
+    basin_status (*sweep)(struct store *s, basin_error *err); /* NULL = nothing to sweep */
 };
 struct store {
     const struct store_ops *ops;
@@ -38,23 +44,27 @@ struct store {
 /*
  * Opens the directory driver over os at dir (which exists). create makes class directories as
  * needed: temporary file "tmp/N" in dir, data, fsync, link to its name, fsync of the directory,
- * unlink of the temporary name. Sources are mapped when `maps` and the os can; else pread.
- * Left-over temporary files are removed by store_sweep.
+ * unlink of the temporary name. Sources are mapped when `maps` and the os can, and then keep no
+ * descriptor; else pread. Left-over temporary files are removed by store_sweep.
  */
 basin_status store_open_dir(struct os *os, const char *dir, bool read_only, bool maps,
                             const basin_allocator *mem, struct store **out, basin_error *err);
 /* Objects in memory; for tests, and strata opened from bytes. */
 basin_status store_open_memory(const basin_allocator *mem, struct store **out, basin_error *err);
 
-/* Starts an object; sink commit publishes it durably, and returns EXISTS when the name is taken. */
+/* Starts an object; sink commit publishes it durably, and returns EXISTS when the name is taken.
+ * After any failure of write or commit the sink can only be freed. A commit that failed otherwise
+ * than by EXISTS may have left the whole object or nothing, never a part. */
 basin_status store_create(struct store *s, const char *name, struct sink **out,
                           basin_error *err);
-/* NOT_FOUND when absent. source->ops->close frees it. */
+/* NOT_FOUND when absent. source->ops->close frees it. A read past the end is CORRUPT. */
 basin_status store_open(struct store *s, const char *name, struct source **out,
                         basin_error *err);
+/* A class that was never written to is empty. */
 basin_status store_list(struct store *s, const char *class_name, store_list_fn *fn, void *ctx,
                         basin_error *err);
-/* NOT_FOUND when absent. Readers of an open source are not disturbed. */
+/* NOT_FOUND when absent. Readers of an open source are not disturbed. Not durable by itself: a
+ * power loss may bring the object back. */
 basin_status store_remove(struct store *s, const char *name, basin_error *err);
 void store_close(struct store *s);
 
@@ -62,7 +72,9 @@ void store_close(struct store *s);
 basin_status store_put(struct store *s, const char *name, struct bytes data, basin_error *err);
 basin_status store_get(struct store *s, const char *name, size_t size_max, struct buf *to,
                        basin_error *err);
-/* Directory driver: removes what interrupted creates left behind. Only the lock holder calls it. */
+/* Directory driver: removes what interrupted creates of other processes left behind, and makes the
+ * names durable that a killed process had published without having synced them. Only the lock
+ * holder calls it, before it builds on what it finds. */
 basin_status store_sweep(struct store *s, basin_error *err);
 
 #endif
