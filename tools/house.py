@@ -316,6 +316,20 @@ def rule_words(tree):
                 yield path, line_of(text, at), f"names a place on a machine: {place}"
 
 
+def rule_glossary(tree):
+    """The words in `code` style of the last column of the glossary are not used."""
+    rows = [line.split("|") for line in tree.text.get("docs/GLOSSARY.md", "").split("\n")]
+    words = [w for row in rows if len(row) == 5 for w in re.findall(r"`([^`]+)`", row[3])]
+    if not words:
+        return
+    word = re.compile(r"\b(" + "|".join(words) + r")s?\b", re.I)
+    for path in tree.c:
+        if path.split("/")[0] in ("src", "include", "cli"):
+            text = tree.text[path]
+            for m in word.finditer(text):
+                yield path, line_of(text, m.start()), f"says {m.group(1)}: see docs/GLOSSARY.md"
+
+
 # ---------------------------------------------------------------------- dead files, broken links
 
 
@@ -360,7 +374,7 @@ def rule_links(tree):
 
 
 RULES = [rule_rooms, rule_includes, rule_lengths, rule_white, rule_calls, rule_heads, rule_guards,
-         rule_words, rule_dead, rule_links]
+         rule_words, rule_glossary, rule_dead, rule_links]
 
 
 def compiled_files(root, path):
@@ -404,10 +418,11 @@ PLANTED = [
     ("guard", "src/lsm/a.h", HEAD_C + "int x;\n", "include guard"),
     ("word", "docs/a.md", "one " + WORDS[0] + " left\n", "has the word"),
     ("place", "docs/a.md", "see " + PLACES[0] + "x\n", "names a place"),
+    ("other word", "src/lsm/a.c", HEAD_C + "/* A chapter. */\n", "says chapter"),
     ("dead header", "src/lsm/a.h", HEAD_C + "#ifndef A\n#define A\n#endif\n", "by no file"),
     ("dead source", "src/lsm/sub.c", HEAD_C + GOOD, "not compiled"),
     ("dead page", "docs/notes/0099-x.md", "# x\n", "named by no other"),
-    ("broken link", "README.md", "see [x](docs/nowhere.md)\n", "which is not there"),
+    ("broken link", "docs/GLOSSARY.md", "see [x](nowhere.md)\n", "which is not there"),
     ("new room", "src/attic/a.c", HEAD_C + GOOD, "is in no room"),
 ]
 
@@ -420,6 +435,8 @@ def clean_tree(root):
              "src/tuple/tuple.h": HEAD_C + "#ifndef TUPLE_H\n#define TUPLE_H\n#endif\n",
              "src/tuple/x.c": HEAD_C + '#include "tuple/tuple.h"\n' + GOOD,
              "include/basin/basin.h": HEAD_C + "#ifndef BASIN_H\n#define BASIN_H\n#endif\n",
+             "docs/GLOSSARY.md": "see docs/GLOSSARY.md\n| stratum | a room | `chapter` |\n",
+             "README.md": "docs/GLOSSARY.md\n",
              "CMakeLists.txt": "# " + SPDX[0] + "\n# " + SPDX[1] + "\n" + "".join(
                  f"room({n} TOUCHES {t})\n" if t else f"room({n})\n" for n, t in TOUCHES.items())}
     for path, text in files.items():

@@ -88,8 +88,10 @@ run_tests() {
     passed=$((passed + total - bad - left))
     skipped=$((skipped + left))
     failed=$((failed + bad))
-    [ "$bad" -gt 0 ] && failures="$failures
-$(grep '\*\*\*' "$log" | grep -v '\*\*\*Skipped' | sed "s/^ *[0-9]*\/[0-9]* /    $name: /")"
+    if [ "$bad" -gt 0 ]; then
+        failures="$failures
+$(grep '\*\*\*' "$log" | grep -v '\*\*\*Skipped' | sed "s/^.*Test *#[0-9]*: /    /")"
+    fi
     if [ "$bad" = 0 ] && [ "$(cat "$folder/tests.status")" != 0 ]; then
         count_failed "$name: ctest ended with status $(cat "$folder/tests.status")"
     fi
