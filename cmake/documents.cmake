@@ -1,8 +1,22 @@
 # SPDX-FileCopyrightText: the Basin authors
 # SPDX-License-Identifier: Apache-2.0
-# What the documents show is run: the C examples of the manual, and the README's tour.
+# What the documents show is run, and the house checks are tests.
 add_test(NAME house COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/house.py
     --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json)
 add_test(NAME house_finds_planted COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/house.py --self-test)
 add_test(NAME headers COMMAND sh ${CMAKE_SOURCE_DIR}/tools/headers.sh)
-set_tests_properties(house house_finds_planted headers PROPERTIES LABELS house TIMEOUT 300)
+set_tests_properties(house house_finds_planted headers PROPERTIES LABELS house)
+
+file(STRINGS ${CMAKE_SOURCE_DIR}/README.md tour REGEX "<!-- tour -->")
+if(TARGET basin_cli AND tour)
+    add_test(NAME readme_tour COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/examples.py
+        shell ${CMAKE_SOURCE_DIR}/README.md $<TARGET_FILE:basin_cli>)
+    set_tests_properties(readme_tour PROPERTIES LABELS documents)
+endif()
+if(TARGET basin_shared AND EXISTS ${CMAKE_SOURCE_DIR}/docs/MANUAL.md)
+    add_test(NAME manual_examples COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/examples.py
+        c ${CMAKE_SOURCE_DIR}/docs/MANUAL.md ${CMAKE_BINARY_DIR}/examples
+        ${CMAKE_C_COMPILER} -std=c17 -Wall -Wextra -Wshadow -Wconversion -Werror ${sanitize}
+        -I${CMAKE_SOURCE_DIR}/include -Wl,-rpath,${CMAKE_BINARY_DIR} $<TARGET_FILE:basin_shared>)
+    set_tests_properties(manual_examples PROPERTIES LABELS documents)
+endif()

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # install_check.sh FOLDER: installs a release build into a temporary place and builds the examples
 # against it as a stranger would: with pkg-config, shared and static, and with the CMake package.
-# Looks at the SONAME, at what the libraries export, and that uninstalling leaves nothing.
+# Looks at the SONAME and at what the libraries export.
 set -eu
 cd "$(dirname "$0")/.."
 build=$(cd "$1" && pwd)
