@@ -107,6 +107,11 @@ tvalue_oracle(const struct tvalue *a, const struct tvalue *b)
     case TUPLE_CODE_SCOPE:
         c = bytes_compare(a->text, b->text);
         return c ? c : compare_items(a, b, true);
+    case TUPLE_MIN_KEY:
+    case TUPLE_ABSENT:
+    case TUPLE_NULL:
+    case TUPLE_MAX_KEY:
+        return 0;
     default:
         c = bytes_compare(a->text, b->text);
         return c ? c : bytes_compare(a->text2, b->text2);
