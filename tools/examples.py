@@ -7,9 +7,9 @@
                                                   <!-- end of tour --> of a Markdown file
     tools/examples.py c FILE FOLDER COMMAND...    its blocks that begin with ```c example
 
-shell: all blocks run in one shell, in an empty folder, with the program's folder first on PATH; a
-block that fails ends it. A ```text block that follows is what the block must print; `...` alone in a
-line of it stands for any lines, within a line for any characters.
+shell: all blocks run in one shell, in an empty folder, with the program's folder first on PATH; the
+first that fails ends it. A ```text block that follows is what the block must print; `...` alone in
+a line of it stands for any lines, within a line for any characters.
 
 c: each block is compiled by COMMAND (which ends with what to link); one with a main is run with an
 empty folder as argument and has to exit 0, other ones have to compile. A block without a function

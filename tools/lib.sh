@@ -74,8 +74,8 @@ run_tests() {
     say "$name"
     log=$folder/tests.log
     {
-        without_scatter ctest --test-dir "$folder" -j "$jobs" --timeout "$seconds" --output-on-failure \
-            --no-tests=error "$@" 9>&-
+        without_scatter ctest --test-dir "$folder" -j "$jobs" --timeout "$seconds" \
+            --output-on-failure --no-tests=error "$@" 9>&-
         echo $? >"$folder/tests.status"
     } 2>&1 | tee "$log"
     total=$(sed -n 's/.*tests failed out of \([0-9]*\).*/\1/p' "$log" | tail -n 1)
