@@ -14,4 +14,4 @@ one_at_a_time
 say 'Building'
 configure release build -DBASIN_TESTS=OFF && compile build basin_cli || exit 1
 say 'Running: basin demo'
-sh tools/in_temp.sh ./build/basin demo
+sh tools/in_temp.sh "$PWD/build/basin" demo "$@"
