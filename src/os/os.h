@@ -34,7 +34,7 @@ enum { OS_PATH_MAX = 4096 }; /* bytes of a path with its NUL */
 
 enum os_lock_kind { OS_LOCK_SHARED, OS_LOCK_EXCLUSIVE };
 
-/* Called by list for each name (no path, no "." and ".."); a status other than OK stops the list. */
+/* Called by list for each name (no path, no "." and ".."); a status other than OK stops it. */
 typedef basin_status os_list_fn(void *ctx, const char *name, basin_error *err);
 
 struct os_ops {

@@ -6,7 +6,6 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "store/store_driver.h"
 
@@ -86,17 +85,47 @@ store__names_add(struct buf *names, const char *name, basin_error *err)
     return BASIN_OK;
 }
 
-static int
-compare_names(const void *a, const void *b)
+static void
+swap_names(struct buf *names, size_t a, size_t b)
 {
-    return strcmp(a, b);
+    char keep[STORE_NAME_SIZE];
+    uint8_t *x = names->data + a * STORE_NAME_SIZE, *y = names->data + b * STORE_NAME_SIZE;
+
+    memcpy(keep, x, sizeof keep);
+    memcpy(x, y, sizeof keep);
+    memcpy(y, keep, sizeof keep);
 }
 
+/* Lets the name at `at` sink in the heap of the first n, largest on top. */
+static void
+sink_name(struct buf *names, size_t at, size_t n)
+{
+    for (;;) {
+        size_t child = 2 * at + 1;
+        if (child >= n)
+            return;
+        if (child + 1 < n && strcmp(store__names_at(names, child),
+                                    store__names_at(names, child + 1)) < 0)
+            child++;
+        if (strcmp(store__names_at(names, at), store__names_at(names, child)) >= 0)
+            return;
+        swap_names(names, at, child);
+        at = child;
+    }
+}
+
+/* Heap sort: in place, and not the C library's qsort, which may allocate. */
 void
 store__names_sort(struct buf *names)
 {
-    if (names->size)
-        qsort(names->data, names->size / STORE_NAME_SIZE, STORE_NAME_SIZE, compare_names);
+    size_t n = store__names_count(names);
+
+    for (size_t i = n / 2; i > 0; i--)
+        sink_name(names, i - 1, n);
+    for (; n > 1; n--) {
+        swap_names(names, 0, n - 1);
+        sink_name(names, 0, n - 1);
+    }
 }
 
 size_t
