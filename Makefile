@@ -23,7 +23,7 @@ bench: ## compare with the engines that Debian has (installs them); BENCH=option
 	@cmake --preset release -DBASIN_BENCH=ON >/dev/null
 	cmake --build $(BUILD) --target bench
 	$(BUILD)/bench/basin_limits
-	$(BUILD)/bench/basin_bench $(BENCH)
+	$(BUILD)/bench/basin_bench --out $(BUILD)/bench/bench.jsonl --dir $(BUILD)/bench/data $(BENCH)
 
 fuzz: ## fuzz each decoder; SECONDS=600 in sum
 	sh tools/deps.sh build test
