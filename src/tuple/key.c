@@ -12,7 +12,8 @@
 
 #include <blake3.h>
 
-static_assert(TUPLE_CUT_SIZE == TUPLE_CUT_AT + BLAKE3_OUT_LEN, "a cut element is head and hash");
+static_assert(TUPLE_HASH_SIZE == BLAKE3_OUT_LEN, "the length of BLAKE3-256");
+static_assert(TUPLE_CUT_SIZE == TUPLE_CUT_AT + TUPLE_HASH_SIZE, "a cut element is head and hash");
 
 void
 tuple_invert(struct buf *to, size_t from)
@@ -39,10 +40,19 @@ tuple_prefix_end(struct bytes prefix, struct buf *to, bool *unbounded)
     return st;
 }
 
+void
+tuple_hash(struct bytes in, uint8_t out[TUPLE_HASH_SIZE])
+{
+    blake3_hasher hasher;
+
+    blake3_hasher_init(&hasher);
+    blake3_hasher_update(&hasher, in.data, in.size);
+    blake3_hasher_finalize(&hasher, out, TUPLE_HASH_SIZE);
+}
+
 basin_status
 tuple_cut(struct buf *to, size_t from)
 {
-    blake3_hasher hasher;
     size_t size;
     basin_status st;
 
@@ -55,9 +65,7 @@ tuple_cut(struct buf *to, size_t from)
         if (st != BASIN_OK)
             return st;
     }
-    blake3_hasher_init(&hasher);
-    blake3_hasher_update(&hasher, to->data + from, size);
-    blake3_hasher_finalize(&hasher, to->data + from + TUPLE_CUT_AT, BLAKE3_OUT_LEN);
+    tuple_hash(bytes_of(to->data + from, size), to->data + from + TUPLE_CUT_AT);
     to->size = from + TUPLE_CUT_SIZE;
     return BASIN_OK;
 }

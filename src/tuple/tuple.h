@@ -139,6 +139,9 @@ basin_status tuple_walk_next(struct tuple_walk *w, struct tuple_step *step, basi
 void tuple_invert(struct buf *to, size_t from);
 /* C10: the exclusive upper bound of keys that start with prefix; *unbounded when there is none. */
 basin_status tuple_prefix_end(struct bytes prefix, struct buf *to, bool *unbounded);
+enum { TUPLE_HASH_SIZE = 32 };
+/* BLAKE3-256 (https://github.com/BLAKE3-team/BLAKE3), the hash of C11. */
+void tuple_hash(struct bytes in, uint8_t out[TUPLE_HASH_SIZE]);
 /* C11: cuts the element at [from, to->size) when it is longer than TUPLE_CUT_AT (BLAKE3). */
 basin_status tuple_cut(struct buf *to, size_t from);
 /* Leaves r behind an index column or a string that may be cut and may be inverted; *cut tells that

@@ -23,6 +23,17 @@ uint64_t chance_below(struct chance *c, uint64_t n);
 /* In [low, high]. */
 int64_t chance_between(struct chance *c, int64_t low, int64_t high);
 void chance_bytes(struct chance *c, void *to, size_t n);
+/* By how much a sanitizer slows a loop down, roughly; counts of a million are divided by it. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define TEST_SLOWNESS 8
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define TEST_SLOWNESS 8
+#endif
+#endif
+#ifndef TEST_SLOWNESS
+#define TEST_SLOWNESS 1
+#endif
 /* count times BASIN_TEST_SCALE (default 1). */
 size_t test_scale(size_t count);
 
