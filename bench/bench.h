@@ -23,7 +23,7 @@
 enum {
     KEY_SIZE = 16,
     VALUE_SIZE_MAX = 4096,
-    HIST_STEPS = 32,              /* per power of two */
+    HIST_STEPS = 32, /* per power of two */
     HIST_BUCKETS = HIST_STEPS * 40,
     ZIPF_DRAWS = 1 << 22
 };
@@ -46,13 +46,13 @@ uint64_t chance_below(struct chance *c, uint64_t n);
 
 /* The data of a suite. Immutable after world_init. */
 struct world {
-    uint64_t count;      /* keys */
+    uint64_t count; /* keys */
     size_t value_size;
-    bool binary_keys;    /* 8 big-endian bytes and 8 derived ones instead of 16 hex digits */
+    bool binary_keys; /* 8 big-endian bytes and 8 derived ones instead of 16 hex digits */
     uint64_t seed;
-    uint32_t *sorted;    /* rank -> index */
-    uint32_t *rank;      /* index -> rank */
-    uint32_t *zipf;      /* ZIPF_DRAWS indexes, exponent 0.99 */
+    uint32_t *sorted; /* rank -> index */
+    uint32_t *rank;   /* index -> rank */
+    uint32_t *zipf;   /* ZIPF_DRAWS indexes, exponent 0.99 */
 };
 /* Builds the order and the draws; count below 2^32. */
 void world_init(struct world *w);
@@ -85,9 +85,9 @@ bool state_accepts(const struct state *s, uint64_t index, uint32_t before, const
 /* Follows a scan and counts what is missing, too much, out of order or wrong. */
 struct scan_check {
     const struct state *state;
-    uint64_t at;        /* rank that is expected next */
+    uint64_t at; /* rank that is expected next */
     bool backward;
-    bool ended;         /* no rank is left */
+    bool ended; /* no rank is left */
     uint64_t seen;
     uint64_t errors;
     uint64_t bytes;
@@ -117,7 +117,7 @@ struct tally {
     uint64_t user_bytes;
     uint64_t verified;
     uint64_t errors;
-    bool cut;           /* a time limit ended it */
+    bool cut; /* a time limit ended it */
     struct hist hist;
 };
 void tally_merge(struct tally *to, const struct tally *from);
@@ -125,16 +125,16 @@ void tally_merge(struct tally *to, const struct tally *from);
 /* Highest memory seen by the parent, which looks from outside; shared between the two. */
 struct watch {
     _Atomic uint64_t anon_peak;
-    _Atomic uint64_t acked;      /* crash group: batches acknowledged */
+    _Atomic uint64_t acked; /* crash group: batches acknowledged */
 };
 /* RssAnon + RssShmem of a process in bytes; 0 when it is gone. pid 0 = this one. */
 uint64_t anon_bytes(int pid);
 
 struct usage {
     uint64_t at_ns;
-    uint64_t cpu_us;       /* this process, user + system */
-    uint64_t io_bytes;     /* dirtied (write_bytes), or handed to write calls (wchar) */
-    uint64_t machine_ticks;/* busy and stolen, all processors */
+    uint64_t cpu_us;        /* this process, user + system */
+    uint64_t io_bytes;      /* dirtied (write_bytes), or handed to write calls (wchar) */
+    uint64_t machine_ticks; /* busy and stolen, all processors */
 };
 
 struct meter {
@@ -142,7 +142,7 @@ struct meter {
     struct usage to;
     uint64_t rss_peak;
     uint64_t anon_peak;
-    int profiler;          /* process of perf, or 0 */
+    int profiler; /* process of perf, or 0 */
 };
 
 struct engine;
@@ -157,17 +157,17 @@ struct run {
     struct state state;
     struct watch *watch;
     const char *group;
-    const char *dir;       /* the engine's own directory */
-    const char *profile;   /* directory for perf data, or NULL */
-    int out;               /* rows go here */
+    const char *dir;     /* the engine's own directory */
+    const char *profile; /* directory for perf data, or NULL */
+    int out;             /* rows go here */
     unsigned round;
     bool synced;
-    const char *io_label;  /* what counts bytes written */
-    bool sync_real;        /* a durable append costs what a real one must cost */
+    const char *io_label; /* what counts bytes written */
+    bool sync_real;       /* a durable append costs what a real one must cost */
     void *db;
     uint64_t rss_base;
     uint64_t anon_base;
-    uint64_t errors;       /* of all workloads so far */
+    uint64_t errors; /* of all workloads so far */
 };
 
 void meter_base(struct run *r);
@@ -175,8 +175,8 @@ void meter_begin(struct run *r, struct meter *m, const char *workload);
 void meter_end(struct run *r, struct meter *m);
 /* Adds the row of a workload to the results. extra: further JSON members that start with a comma,
  * or NULL. */
-void row_write(struct run *r, const char *workload, const struct meter *m,
-               const struct tally *t, const char *extra);
+void row_write(struct run *r, const char *workload, const struct meter *m, const struct tally *t,
+               const char *extra);
 
 /* Waits until the process is idle; returns the ns until its last activity. */
 uint64_t settle(const struct run *r);

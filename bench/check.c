@@ -125,8 +125,7 @@ look_ahead(const struct scan_check *c)
 }
 
 bool
-scan_check_visit(void *ctx, const void *key, size_t key_size, const void *value,
-                 size_t value_size)
+scan_check_visit(void *ctx, const void *key, size_t key_size, const void *value, size_t value_size)
 {
     struct scan_check *c = ctx;
     const struct world *w = c->state->w;

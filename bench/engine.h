@@ -18,10 +18,10 @@ struct engine_setup {
     size_t cache_size;
     size_t write_buffer_size;
     size_t value_size;
-    bool synced;   /* a commit is on stable storage at return; else it survives only kill -9 */
+    bool synced; /* a commit is on stable storage at return; else it survives only kill -9 */
     bool lz4;
-    bool mapped;   /* variant that reads through maps */
-    bool drops;    /* negative control: loses one put in 5000 */
+    bool mapped; /* variant that reads through maps */
+    bool drops;  /* negative control: loses one put in 5000 */
 };
 
 struct pair {
@@ -36,9 +36,9 @@ typedef bool visit_fn(void *ctx, const void *key, size_t key_size, const void *v
                       size_t value_size);
 
 struct scan_ask {
-    const void *from;  /* first key, included; NULL = from the end where the scan starts */
+    const void *from; /* first key, included; NULL = from the end where the scan starts */
     size_t from_size;
-    size_t limit;      /* pairs */
+    size_t limit; /* pairs */
     bool backward;
 };
 
@@ -64,8 +64,8 @@ struct engine {
     void (*scan)(void *handle, const struct scan_ask *ask, visit_fn *visit, void *ctx);
     /* Between on and off all gets of the handle read one snapshot. */
     void (*snapshot)(void *handle, bool on);
-    void (*sync)(void *db);    /* every commit so far reaches stable storage */
-    void (*flush)(void *db);   /* what is kept in memory goes to its final place */
+    void (*sync)(void *db);  /* every commit so far reaches stable storage */
+    void (*flush)(void *db); /* what is kept in memory goes to its final place */
     void (*compact)(void *db);
     void (*load)(void *db, const struct pair_source *source); /* into an empty one; durable */
 };

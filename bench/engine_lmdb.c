@@ -23,7 +23,7 @@ struct lm {
 
 struct lm_handle {
     struct lm *l;
-    MDB_txn *txn;      /* reading; reset between gets */
+    MDB_txn *txn; /* reading; reset between gets */
     MDB_cursor *cursor;
     bool snapshot;
 };

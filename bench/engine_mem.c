@@ -28,10 +28,10 @@ struct record {
 
 struct table {
     pthread_rwlock_t lock;
-    struct record **slots;     /* open addressing; NULL = free */
-    size_t capacity;           /* a power of two */
-    size_t count;              /* used slots, dead records included */
-    struct record **sorted;    /* the first sorted_count slots in key order */
+    struct record **slots;  /* open addressing; NULL = free */
+    size_t capacity;        /* a power of two */
+    size_t count;           /* used slots, dead records included */
+    struct record **sorted; /* the first sorted_count slots in key order */
     size_t sorted_count;
     uint64_t puts;
     bool drops;

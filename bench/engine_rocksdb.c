@@ -144,8 +144,7 @@ rdb_get(void *handle, const void *key, size_t key_size, void *to, size_t capacit
 {
     struct rdb_handle *h = handle;
     char *err = NULL;
-    rocksdb_pinnableslice_t *slice =
-        rocksdb_get_pinned(h->r->db, h->read, key, key_size, &err);
+    rocksdb_pinnableslice_t *slice = rocksdb_get_pinned(h->r->db, h->read, key, key_size, &err);
     const char *value;
 
     expect("get", err);

@@ -20,7 +20,7 @@
 struct lite {
     struct engine_setup setup;
     char path[440];
-    sqlite3 *db;       /* for what concerns the whole database */
+    sqlite3 *db; /* for what concerns the whole database */
 };
 
 struct lite_handle {
@@ -43,8 +43,7 @@ expect(sqlite3 *db, const char *what, int rc)
         bench_fail("sqlite: %s: %s", what, sqlite3_errmsg(db));
 }
 
-static void __attribute__((format(printf, 2, 3)))
-execute(sqlite3 *db, const char *fmt, ...)
+static void __attribute__((format(printf, 2, 3))) execute(sqlite3 *db, const char *fmt, ...)
 {
     char sql[256];
     va_list args;
@@ -68,9 +67,9 @@ connect(const struct lite *l)
     int page = s->value_size > 200 ? 16384 : 4096;
     sqlite3 *db;
 
-    expect(NULL, "open", sqlite3_open_v2(l->path, &db,
-                                         SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE |
-                                             SQLITE_OPEN_NOMUTEX, NULL));
+    expect(NULL, "open",
+           sqlite3_open_v2(l->path, &db,
+                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL));
     sqlite3_busy_timeout(db, 60000);
     execute(db, "PRAGMA page_size=%d", page);
     execute(db, "PRAGMA journal_mode=WAL");
@@ -133,8 +132,8 @@ static void
 lite_handle_close(void *handle)
 {
     struct lite_handle *h = handle;
-    sqlite3_stmt *all[] = { h->get, h->put, h->del, h->begin, h->begin_read, h->commit, h->scan,
-                            h->scan_from, h->scan_back };
+    sqlite3_stmt *all[] = { h->get,    h->put,  h->del,       h->begin,    h->begin_read,
+                            h->commit, h->scan, h->scan_from, h->scan_back };
 
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
         sqlite3_finalize(all[i]);

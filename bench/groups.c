@@ -69,8 +69,7 @@ run_close(struct run *r)
 static void
 fill_random(struct run *r)
 {
-    struct fill f = { "fillrand_b1000", 0,     r->world->count,
-                      1000,             false, r->suite->fill_seconds };
+    struct fill f = { "fillrand_b1000", 0, r->world->count, 1000, false, r->suite->fill_seconds };
 
     work_fill(r, &f);
     work_settle(r, "settle_fill");
@@ -196,13 +195,13 @@ group_crash(struct run *r)
 static const struct group {
     const char *name;
     void (*run)(struct run *r);
-    bool synced;       /* commits durably */
-    bool persistent;   /* makes sense only for an engine that keeps something */
+    bool synced;     /* commits durably */
+    bool persistent; /* makes sense only for an engine that keeps something */
 } groups[] = {
-    { "main", group_main, false, false },     { "short", group_short, false, false },
-    { "seq", group_seq, false, false },       { "single", group_single, false, false },
-    { "sync", group_sync, true, true },       { "bulk", group_bulk, false, false },
-    { "crash", group_crash, false, true },    { NULL, NULL, false, false },
+    { "main", group_main, false, false },  { "short", group_short, false, false },
+    { "seq", group_seq, false, false },    { "single", group_single, false, false },
+    { "sync", group_sync, true, true },    { "bulk", group_bulk, false, false },
+    { "crash", group_crash, false, true }, { NULL, NULL, false, false },
 };
 
 static const struct group *

@@ -22,9 +22,9 @@ enum { PAGE = 4096, SYNCS = 1000, RECORD = 140, FILE_MIB = 512, BIG_MIB = 256 };
 
 struct lab {
     char path[512];
-    uint8_t *chunk;          /* 1 MiB, aligned and filled */
-    uint8_t *big;            /* BIG_MIB, touched */
-    volatile uint64_t sink;  /* keeps results alive */
+    uint8_t *chunk;         /* 1 MiB, aligned and filled */
+    uint8_t *big;           /* BIG_MIB, touched */
+    volatile uint64_t sink; /* keeps results alive */
 };
 
 _Noreturn static void
@@ -64,8 +64,14 @@ print_rate(const char *what, uint64_t bytes, uint64_t ns)
 }
 
 /* One write of a page at `at`, made durable. */
-enum durable { APPEND_DATASYNC, APPEND_SYNC, OVERWRITE_DATASYNC, OVERWRITE_DSYNC, DIRECT_DSYNC,
-               MAPPED_DATASYNC };
+enum durable {
+    APPEND_DATASYNC,
+    APPEND_SYNC,
+    OVERWRITE_DATASYNC,
+    OVERWRITE_DSYNC,
+    DIRECT_DSYNC,
+    MAPPED_DATASYNC
+};
 
 static void
 durable_write(struct lab *lab, int fd, uint8_t *map, enum durable kind, off_t at)
@@ -140,7 +146,8 @@ measure_log_appends(struct lab *lab)
             memcpy(map + at + RECORD - 8, &sum, 8);
         }
         print_each(round ? "mapped log append with XXH3, pages touched before"
-                         : "mapped log append with XXH3, first touch", now_ns() - from, COUNT);
+                         : "mapped log append with XXH3, first touch",
+                   now_ns() - from, COUNT);
     }
     munmap(map, size);
     close(fd);
@@ -238,7 +245,8 @@ measure_misses(struct lab *lab, bool huge)
     for (int i = 0; i < WALKS; i++)
         memcpy(&next, at + (size_t)next * STEP, sizeof next);
     print_each(huge ? "random cache line in 256 MiB, huge pages asked for"
-                    : "random cache line in 256 MiB, 4 KiB pages", now_ns() - from, WALKS);
+                    : "random cache line in 256 MiB, 4 KiB pages",
+               now_ns() - from, WALKS);
     lab->sink = next;
     munmap(at, size);
     free(order);

@@ -29,8 +29,8 @@ enum child_end { END_RIGHT = 0, END_ERRORS = 1, END_FAILED = 2 };
 
 struct plan {
     struct suite suite;
-    const char *engines;     /* names, or NULL = all */
-    const char *groups;      /* or NULL = those of the suite */
+    const char *engines; /* names, or NULL = all */
+    const char *groups;  /* or NULL = those of the suite */
     const char *out_path;
     const char *dir;
     const char *profile;
@@ -118,41 +118,95 @@ take_keys(struct plan *p, const char *kind)
         bench_fail("--keys: hex or binary, not %s", kind);
 }
 
+enum option_code {
+    OPT_SUITE = 1,
+    OPT_COUNT,
+    OPT_VALUE_SIZE,
+    OPT_SECONDS,
+    OPT_SEED,
+    OPT_KEYS,
+    OPT_ENGINES,
+    OPT_GROUPS,
+    OPT_ROUNDS,
+    OPT_OUT,
+    OPT_DIR,
+    OPT_PROFILE,
+    OPT_LIST,
+    OPT_HELP
+};
+
+/* Options about the data; false when it is none. */
+static bool
+take_data_option(struct plan *p, int option, const char *text)
+{
+    if (option == OPT_SUITE)
+        take_suite(p, text);
+    else if (option == OPT_COUNT)
+        p->suite.count = number_of(text, "count");
+    else if (option == OPT_VALUE_SIZE)
+        p->suite.value_size = number_of(text, "value-size");
+    else if (option == OPT_SECONDS)
+        p->suite.read_seconds = seconds_of(text);
+    else if (option == OPT_SEED)
+        p->seed = number_of(text, "seed");
+    else if (option == OPT_KEYS)
+        take_keys(p, text);
+    else
+        return false;
+    return true;
+}
+
+/* Options about the run; false when it is none. */
+static bool
+take_run_option(struct plan *p, int option, const char *text)
+{
+    if (option == OPT_ENGINES)
+        p->engines = text;
+    else if (option == OPT_GROUPS)
+        p->groups = text;
+    else if (option == OPT_ROUNDS)
+        p->rounds = (unsigned)number_of(text, "rounds");
+    else if (option == OPT_OUT)
+        p->out_path = text;
+    else if (option == OPT_DIR)
+        p->dir = text;
+    else if (option == OPT_PROFILE)
+        p->profile = text;
+    else
+        return false;
+    return true;
+}
+
 static void
 read_options(struct plan *p, int argc, char **argv)
 {
-    enum { SUITE = 1, ENGINES, GROUPS, ROUNDS, OUT, DIR, COUNT, VALUE, SECONDS, SEED, KEYS,
-           PROFILE, LIST, HELP };
     static const struct option options[] = {
-        { "suite", 1, NULL, SUITE },     { "engines", 1, NULL, ENGINES },
-        { "groups", 1, NULL, GROUPS },   { "rounds", 1, NULL, ROUNDS },
-        { "out", 1, NULL, OUT },         { "dir", 1, NULL, DIR },
-        { "count", 1, NULL, COUNT },     { "value-size", 1, NULL, VALUE },
-        { "seconds", 1, NULL, SECONDS }, { "seed", 1, NULL, SEED },
-        { "keys", 1, NULL, KEYS },       { "profile", 1, NULL, PROFILE },
-        { "list", 0, NULL, LIST },       { "help", 0, NULL, HELP },
+        { "suite", 1, NULL, OPT_SUITE },
+        { "count", 1, NULL, OPT_COUNT },
+        { "value-size", 1, NULL, OPT_VALUE_SIZE },
+        { "seconds", 1, NULL, OPT_SECONDS },
+        { "seed", 1, NULL, OPT_SEED },
+        { "keys", 1, NULL, OPT_KEYS },
+        { "engines", 1, NULL, OPT_ENGINES },
+        { "groups", 1, NULL, OPT_GROUPS },
+        { "rounds", 1, NULL, OPT_ROUNDS },
+        { "out", 1, NULL, OPT_OUT },
+        { "dir", 1, NULL, OPT_DIR },
+        { "profile", 1, NULL, OPT_PROFILE },
+        { "list", 0, NULL, OPT_LIST },
+        { "help", 0, NULL, OPT_HELP },
         { NULL, 0, NULL, 0 },
     };
     int option;
 
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        switch (option) {
-        case SUITE: take_suite(p, optarg); break;
-        case ENGINES: p->engines = optarg; break;
-        case GROUPS: p->groups = optarg; break;
-        case ROUNDS: p->rounds = (unsigned)number_of(optarg, "rounds"); break;
-        case OUT: p->out_path = optarg; break;
-        case DIR: p->dir = optarg; break;
-        case COUNT: p->suite.count = number_of(optarg, "count"); break;
-        case VALUE: p->suite.value_size = number_of(optarg, "value-size"); break;
-        case SECONDS: p->suite.read_seconds = seconds_of(optarg); break;
-        case SEED: p->seed = number_of(optarg, "seed"); break;
-        case KEYS: take_keys(p, optarg); break;
-        case PROFILE: p->profile = optarg; break;
-        case LIST: list_columns(); exit(0);
-        case HELP: usage(stdout); exit(0);
-        default: usage(stderr); exit(2);
-        }
+        if (take_data_option(p, option, optarg) || take_run_option(p, option, optarg))
+            continue;
+        if (option == OPT_LIST)
+            list_columns();
+        else
+            usage(option == OPT_HELP ? stdout : stderr);
+        exit(option == OPT_LIST || option == OPT_HELP ? 0 : 2);
     }
     if (optind < argc)
         bench_fail("what is %s?", argv[optind]);
@@ -238,10 +292,9 @@ write_meta(struct plan *p)
                  "\"rounds\":%u,\"when\":\"%s\",\"processor\":\"%s\",\"processors\":%ld,"
                  "\"memory\":%llu,\"kernel\":\"%s\",\"file_system\":\"%lx\",\"sync_us\":%.1f,"
                  "\"sync_real\":%s,\"written\":\"%s\",\"versions\":{",
-                 p->suite.name, (unsigned long long)p->suite.count, KEY_SIZE,
-                 p->suite.value_size, p->suite.cache_size, p->suite.write_buffer_size,
-                 p->binary_keys ? "binary" : "hex", (unsigned long long)p->seed, p->rounds, when,
-                 cpu, sysconf(_SC_NPROCESSORS_ONLN),
+                 p->suite.name, (unsigned long long)p->suite.count, KEY_SIZE, p->suite.value_size,
+                 p->suite.cache_size, p->suite.write_buffer_size, p->binary_keys ? "binary" : "hex",
+                 (unsigned long long)p->seed, p->rounds, when, cpu, sysconf(_SC_NPROCESSORS_ONLN),
                  (unsigned long long)sysconf(_SC_PHYS_PAGES) * 4096, name.release,
                  (unsigned long)fs.f_type, (double)p->sync_ns * 1e-3,
                  p->sync_ns >= SYNC_REAL_NS ? "true" : "false",
@@ -380,8 +433,8 @@ prepare(struct plan *p)
     p->out = open(p->out_path, O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);
     if (p->out < 0)
         bench_fail("%s: %s", p->out_path, strerror(errno));
-    p->watch = mmap(NULL, sizeof *p->watch, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                    -1, 0);
+    p->watch =
+        mmap(NULL, sizeof *p->watch, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (p->watch == MAP_FAILED)
         bench_fail("map: %s", strerror(errno));
     p->world = (struct world){ .count = p->suite.count,
@@ -392,8 +445,10 @@ prepare(struct plan *p)
     p->sync_ns = sync_probe(p->dir);
     p->io_label = io_label_of(p->dir);
     if (p->sync_ns < SYNC_REAL_NS)
-        fprintf(stderr, "bench: a durable append takes %.1f us: not a real sync, rows of synced "
-                "commits are marked as refused\n", (double)p->sync_ns * 1e-3);
+        fprintf(stderr,
+                "bench: a durable append takes %.1f us: not a real sync, rows of synced "
+                "commits are marked as refused\n",
+                (double)p->sync_ns * 1e-3);
 }
 
 int

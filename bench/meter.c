@@ -116,7 +116,8 @@ static uint64_t
 machine_ticks(void)
 {
     char text[TEXT_SIZE];
-    unsigned long long user = 0, nice = 0, sys = 0, idle = 0, wait = 0, irq = 0, soft = 0, steal = 0;
+    unsigned long long user = 0, nice = 0, sys = 0, idle = 0, wait = 0;
+    unsigned long long irq = 0, soft = 0, steal = 0;
 
     read_text("/proc/stat", text);
     sscanf(text, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &sys, &idle, &wait,

@@ -13,14 +13,14 @@
 
 struct suite {
     const char *name;
-    const char *groups;        /* comma-separated */
+    const char *groups; /* comma-separated */
     uint64_t count;
     size_t value_size;
     size_t cache_size;
     size_t write_buffer_size;
-    double read_seconds;       /* of a read workload */
-    double fill_seconds;       /* limit of a fill */
-    double single_seconds;     /* limit of fillrand_b1; half of it for overwrite_b1 */
+    double read_seconds;   /* of a read workload */
+    double fill_seconds;   /* limit of a fill */
+    double single_seconds; /* limit of fillrand_b1; half of it for overwrite_b1 */
 };
 /* NULL when there is none of this name. */
 const struct suite *suite_find(const char *name);
@@ -39,11 +39,11 @@ void run_close(struct run *r);
 /* Which indexes a fill writes, how many a commit. */
 struct fill {
     const char *workload;
-    uint64_t from;             /* indexes [from, to), or ranks when sorted */
+    uint64_t from; /* indexes [from, to), or ranks when sorted */
     uint64_t to;
     size_t batch;
     bool sorted;
-    double seconds;            /* limit */
+    double seconds; /* limit */
 };
 void work_fill(struct run *r, const struct fill *f);
 /* Up to `count` overwrites of random keys among [0, span). */
@@ -76,8 +76,8 @@ struct reading {
     const char *workload;
     enum pick pick;
     unsigned threads;
-    unsigned snapshot;         /* gets a snapshot, 0 = none */
-    uint64_t count;            /* limit, 0 = by time */
+    unsigned snapshot; /* gets a snapshot, 0 = none */
+    uint64_t count;    /* limit, 0 = by time */
 };
 void work_get(struct run *r, const struct reading *g);
 void work_scan(struct run *r, const char *workload, bool backward);

@@ -142,8 +142,7 @@ work_recover(struct run *r, const char *workload)
     r->column->engine->handle_close(w.handle);
     t.errors = w.tally.errors;
     t.verified = w.tally.verified;
-    snprintf(extra, sizeof extra,
-             ",\"acked\":%llu,\"lost\":%llu,\"torn\":%llu,\"holes\":%llu",
+    snprintf(extra, sizeof extra, ",\"acked\":%llu,\"lost\":%llu,\"torn\":%llu,\"holes\":%llu",
              (unsigned long long)acked, (unsigned long long)loss.lost,
              (unsigned long long)loss.torn, (unsigned long long)loss.holes);
     row_write(r, workload, &m, &t, extra);

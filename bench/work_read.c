@@ -55,8 +55,7 @@ work_get(struct run *r, const struct reading *g)
 
     meter_begin(r, &m, g->workload);
     for (unsigned i = 0; i < g->threads; i++)
-        w[i].until_ns = g->count ? UINT64_MAX
-                                 : now_ns() + (uint64_t)(r->suite->read_seconds * 1e9);
+        w[i].until_ns = g->count ? UINT64_MAX : now_ns() + (uint64_t)(r->suite->read_seconds * 1e9);
     workers_run(r, g->threads, get_main, g, w, &t);
     meter_end(r, &m);
     row_write(r, g->workload, &m, &t, NULL);

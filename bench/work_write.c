@@ -177,8 +177,7 @@ work_size(struct run *r, const char *workload)
     meter_end(r, &m);
     snprintf(extra, sizeof extra, ",\"disk\":%llu,\"data\":%llu",
              (unsigned long long)disk_bytes(r->dir),
-             (unsigned long long)(state_live_count(&r->state) *
-                                  (KEY_SIZE + r->world->value_size)));
+             (unsigned long long)(state_live_count(&r->state) * (KEY_SIZE + r->world->value_size)));
     row_write(r, workload, &m, &t, extra);
 }
 
