@@ -5,8 +5,8 @@
  * is the logical order of the values. Nothing else in Basin invents a key encoding.
  * The law is docs/format/tuple.md (codec C1 to C13).
  *
- * Writers append to a struct buf; the one way they fail is NO_MEM, and then the buffer holds what it
- * held before. Readers take a bounded struct rd; bad or non-canonical bytes are CORRUPT with the
+ * Writers append to a struct buf; the one way they fail is NO_MEM, and then the buffer holds what
+ * it held before. Readers take a bounded struct rd; bad or non-canonical bytes are CORRUPT with the
  * byte position (r->at stays there), never a read past the end.
  * Threads: confined; nothing here keeps state of its own.
  */
