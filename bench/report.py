@@ -78,9 +78,11 @@ def short(x):
     return f"{x:.{min(digits, 6)}f}{end}"
 
 
-def ratio(value, base, less_is_better):
+def ratio(value, base, less_is_better, floor=0):
+    """How much better than the base; values below the floor are too small to compare."""
     if not value or not base:
         return None
+    value, base = max(value, floor), max(base, floor)
     return base / value if less_is_better else value / base
 
 
@@ -102,7 +104,7 @@ def table(res, base, title, lines):
             if not cells[e]:
                 texts.append("")
                 continue
-            r = ratio(values[e], values.get(base), less)
+            r = ratio(values[e], values.get(base), less, 1e-4 if workload in TIMES else 0)
             texts.append(short(values[e]) + (f" ({r:.2f})" if r else "") + cells[e][1])
         rivals = {e: v for e, v in values.items()
                   if e not in NOT_BEST and not e.startswith("basin") and v > 0}
@@ -161,8 +163,9 @@ def markdown(res, base):
     m = res.meta
     head = [f"## Suite {m['suite']}", "",
             f"{m['count']:,} keys of {m['key_size']} B ({m['keys']}), values of "
-            f"{m['value_size']} B; {m['cache_size'] >> 20} MiB of cache and {m['write_buffer_size'] >> 20} MiB of write "
-            f"buffer; {m['rounds']} round(s), engines taking turns; {m['when']}.",
+            f"{m['value_size']} B; {m['cache_size'] >> 20} MiB of cache and "
+            f"{m['write_buffer_size'] >> 20} MiB of write buffer; {m['rounds']} round(s), "
+            f"engines taking turns; {m['when']}.",
             f"{m['processors']} x {m['processor']}, {m['memory'] / 2**30:.0f} GiB, Linux "
             f"{m['kernel']}; a durable 4 KiB append takes {m['sync_us']:.0f} us; bytes written by "
             f"{m['written']}.",
