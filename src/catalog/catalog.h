@@ -57,14 +57,15 @@ basin_status catalog_space_drop(struct lsm_txn *txn, const struct catalog_name *
 basin_status catalog_space_rename(struct lsm_txn *txn, const struct catalog_name *from,
                                   const struct catalog_name *to, basin_error *err);
 
-/* Which names to list: of one model or of all (0), in order of their bytes. Every condition is on
- * the first part; a BYTES_NULL prefix is no condition. */
+/* Which names to list: of one model or of all (0), in order of model and parts. Every condition is
+ * on the first part; {0} has none. */
 struct catalog_select {
     enum catalog_model model;
     struct bytes prefix;
-    bool has_lower, has_upper, exact; /* exact: the first part is `lower` */
-    struct bytes lower;               /* included */
-    struct bytes upper;               /* excluded */
+    bool has_lower, has_upper;
+    bool exact;         /* the first part is `lower` */
+    struct bytes lower; /* included */
+    struct bytes upper; /* excluded */
 };
 /* The name is borrowed until fn returns; a status other than OK ends the list and is returned, END
  * as OK. fn may write in the transaction: the list is as of its beginning. */
@@ -75,6 +76,14 @@ basin_status catalog_space_list(struct lsm_txn *txn, const struct catalog_select
 /* Drops all that are selected (a logical database, E57); *dropped may be NULL. */
 basin_status catalog_space_drop_all(struct lsm_txn *txn, const struct catalog_select *select,
                                     uint64_t *dropped, basin_error *err);
+
+/*
+ * Reads a raw pair as a record of a name, for tools that see pairs without a transaction. NOT_FOUND
+ * when the key is not one of space 0's names, CORRUPT when it is and is damaged. The parts lie in
+ * `room`, which is overwritten.
+ */
+basin_status catalog_record_decode(struct bytes key, struct bytes value, struct buf *room,
+                                   struct catalog_name *name, uint64_t *space, basin_error *err);
 
 /* Appends the first elements of a key: the space id, and the tag when it is not negative. */
 basin_status catalog_key(struct buf *to, uint64_t space, int tag);
