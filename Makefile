@@ -17,13 +17,12 @@ check: ## build, test in release, check the house rules
 	cmake --build $(BUILD) --target floors
 	ctest --test-dir $(BUILD) --output-on-failure --no-tests=error -j 2
 
-bench: ## compare with the engines that Debian has (installs them); BENCH=options
+bench: ## compare with the engines that Debian has (installs them); see bench/README.md
 	sh tools/deps.sh build
 	sh tools/deps.sh bench || echo "going on without the engines that are missing" >&2
 	@cmake --preset release -DBASIN_BENCH=ON >/dev/null
 	cmake --build $(BUILD) --target bench
-	$(BUILD)/bench/basin_limits
-	$(BUILD)/bench/basin_bench --out $(BUILD)/bench/bench.jsonl --dir $(BUILD)/bench/data $(BENCH)
+	BUILD=$(BUILD) sh bench/run.sh
 
 fuzz: ## fuzz each decoder; SECONDS=600 in sum
 	sh tools/deps.sh build test

@@ -17,7 +17,8 @@ find_data
 export BASIN_TEST_SCALE="${BASIN_TEST_SCALE:-1}"
 
 build_asan() {
-    configure asan build-asan -DCMAKE_C_COMPILER=gcc -DBASIN_TESTS=ON && compile build-asan
+    configure asan build-asan -DCMAKE_C_COMPILER=gcc -DBASIN_TESTS=ON -DBASIN_BENCH=ON &&
+        compile build-asan all bench
 }
 build_fuzz() {
     configure fuzz build-fuzz && compile build-fuzz fuzzers
