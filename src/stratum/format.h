@@ -20,7 +20,6 @@ enum {
     FOOTER_HASH_AT = 248,
     FOOTER_OBJECT_HASH_AT = 240,
     HOOK_RESERVED_MAX = 256,
-    META_MAX = 1 << 20,
     INDEX_FAN_MIN = 8,       /* children of an index block, however long its separators */
     TAIL_READ_SIZE = 65536,  /* first read at open */
     TAIL_INDEX_MAX = 262144, /* index blocks up to this belong to the tail */
@@ -30,11 +29,12 @@ enum {
 };
 #define PAGE_COMPRESS_MAX ((size_t)16 << 20) /* larger pages are stored raw */
 #define PAGE_RAW_MAX ((size_t)1 << 30)
-#define STRATUM_VALUE_MAX ((size_t)256 << 20)
 
 #define FOOTER_MAGIC "BSNSTRAT"
 #define PROPS_MAGIC "BSNPROPS"
 #define STRATUM_CONTEXT "BSNSTRAT" /* of the subkey */
+#define VALUE_MAGIC "BSNVALUE"
+#define VALUE_CONTEXT "BSNVALUE"
 
 /* Feature bits of the footer; an unknown one means another version. */
 enum {
@@ -55,6 +55,7 @@ enum block_kind {
     BLOCK_RANGES = 6,
     BLOCK_PROPS = 7,
     BLOCK_FRAME = 8, /* of a value stratum */
+    BLOCK_TABLE = 9, /* likewise */
     BLOCK_LEAF = 255 /* not stored: point or dense */
 };
 

@@ -24,7 +24,9 @@ enum {
     STRATUM_KEY_MAX = 65535,
     STRATUM_PAGE_SIZE_MIN = 256,
     STRATUM_PAGE_SIZE_MAX = 65536,
-    STRATUM_PAGE_SIZE_DEFAULT = 4096
+    STRATUM_PAGE_SIZE_DEFAULT = 4096,
+    STRATUM_VALUE_MAX = 1 << 28, /* inline; larger ones belong into a value stratum */
+    STRATUM_META_MAX = 1 << 20
 };
 
 enum entry_kind {
@@ -164,7 +166,8 @@ const struct range_tombstone *stratum_ranges(const struct stratum *s, size_t *co
 uint64_t stratum_range_covering(const struct stratum *s, struct bytes key, uint64_t snapshot);
 
 /* The newest version of key with seqno <= snapshot. NOT_FOUND is an ordinary result, mostly from
- * the filter alone. Range tombstones are not applied. hit->entry is valid until stratum_unpin. */
+ * the filter alone. Range tombstones are not applied. hit->entry is valid until stratum_unpin; its
+ * key is the caller's. */
 struct stratum_hit {
     struct entry entry;
     void *pin; /* private */
@@ -175,6 +178,7 @@ void stratum_unpin(struct stratum *s, struct stratum_hit *hit);
 
 /*
  * Cursor over one stratum: raw (every version, tombstones included; range tombstones not applied).
+ * Moving past an end, and seeking what is not there, is OK and leaves the cursor invalid.
  * After a failed call it is invalid. entry (key, value) stays valid until the next call on the
  * cursor. Stepping from an invalid cursor keeps it invalid. No allocation per step; the key buffer
  * grows to the longest key seen.
@@ -210,7 +214,9 @@ basin_status stratum_changed_since(struct stratum *s, struct bytes begin, struct
                                    bool unbounded, uint64_t since, bool *changed,
                                    basin_error *err);
 
-/* One row per leaf page, for partial merges (E43): bounds and counts. END after the last. */
+/* One row per leaf page, for partial merges (E43): bounds and counts. The separator is valid during
+ * the call; that of the first page is the first key. What fn returns, if not OK, ends the walk and
+ * is returned. */
 struct stratum_fence {
     struct bytes separator;   /* shortest s with last(previous) < s <= first(this) */
     uint64_t entries_before;
@@ -232,6 +238,10 @@ typedef void stratum_fault_fn(void *ctx, const basin_error *fault, struct bytes 
                               struct bytes key_to);
 basin_status stratum_verify(struct stratum *s, stratum_fault_fn *fn, void *ctx,
                             basin_error *err);
+/* The part of it that needs no key and opens nothing: footer and whole-object hash. The source is
+ * borrowed. */
+basin_status stratum_check_stored(struct source *from, const basin_allocator *mem,
+                                  basin_error *err);
 /*
  * Salvage cursor behaviour: with skip_damage set, a cursor that meets a damaged leaf page reports
  * it through fn (bounds = the lost key range) and goes on behind it.
@@ -270,5 +280,7 @@ void value_close(struct value_stratum *v);
 basin_status value_read(struct value_stratum *v, const struct value_ref *ref, uint64_t offset,
                         void *to, size_t n, size_t *got, basin_error *err);
 basin_status value_verify(struct value_stratum *v, basin_error *err);
+/* What the footer counts: values, and their bytes before compression. */
+void value_counts(const struct value_stratum *v, uint64_t *values, uint64_t *bytes);
 
 #endif

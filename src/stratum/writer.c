@@ -495,7 +495,7 @@ check_entry(const struct stratum_writer *w, const struct entry *e, size_t *share
     if (w->failed != BASIN_OK || w->finished)
         return error_set(err, BASIN_MISUSE, "entry after a failure or after finish");
     if (e->key.size > STRATUM_KEY_MAX || e->value.size > STRATUM_VALUE_MAX)
-        return error_set(err, BASIN_LIMIT, "key of %zu bytes (at most %d), value of %zu (%zu)",
+        return error_set(err, BASIN_LIMIT, "key of %zu bytes (at most %d), value of %zu (%d)",
                          e->key.size, STRATUM_KEY_MAX, e->value.size, STRATUM_VALUE_MAX);
     if ((unsigned)e->kind > ENTRY_REF || (e->kind == ENTRY_DELETE && e->value.size != 0))
         return error_set(err, BASIN_MISUSE, "entry of kind %d with %zu bytes of value",
@@ -572,9 +572,9 @@ stratum_writer_set_meta(struct stratum_writer *w, struct bytes meta, basin_error
 {
     if (w->finished)
         return error_set(err, BASIN_MISUSE, "stratum meta after finish");
-    if (meta.size > META_MAX)
+    if (meta.size > STRATUM_META_MAX)
         return error_set(err, BASIN_LIMIT, "stratum meta of %zu bytes, at most %d", meta.size,
-                         META_MAX);
+                         STRATUM_META_MAX);
     if (buf_set(&w->meta, meta.data, meta.size) != BASIN_OK)
         return no_mem(err);
     return BASIN_OK;
