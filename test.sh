@@ -28,6 +28,7 @@ build_floors() {
 }
 
 step 'House rules' python3 tools/house.py
+step 'Spelling' codespell
 step 'Floors: each room links with the rooms below it alone' build_floors
 step 'Building with gcc, AddressSanitizer and UndefinedBehaviorSanitizer' build_asan
 [ -e build-asan/CTestTestfile.cmake ] &&

@@ -7,6 +7,12 @@ add_test(NAME house_finds_planted COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/hous
 add_test(NAME headers COMMAND sh ${CMAKE_SOURCE_DIR}/tools/headers.sh)
 set_tests_properties(house house_finds_planted headers PROPERTIES LABELS house)
 
+option(BASIN_FORMAT "test that the code is laid out as clang-format 14 does" OFF)
+if(BASIN_FORMAT)
+    add_test(NAME format COMMAND sh ${CMAKE_SOURCE_DIR}/tools/format.sh --check)
+    set_tests_properties(format PROPERTIES LABELS house SKIP_RETURN_CODE 77)
+endif()
+
 file(STRINGS ${CMAKE_SOURCE_DIR}/README.md tour REGEX "<!-- tour -->")
 if(TARGET basin_cli AND tour)
     add_test(NAME readme_tour COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/examples.py

@@ -9,7 +9,7 @@ export LC_ALL=C
 
 build='gcc libc6-dev binutils cmake ninja-build make pkg-config
     libzstd-dev liblz4-dev libxxhash-dev libsodium-dev BLAKE3'
-test='clang libclang-rt-dev libcmocka-dev python3'
+test='clang libclang-rt-dev libcmocka-dev python3 codespell'
 bench='librocksdb-dev libleveldb-dev liblmdb-dev libsqlite3-dev libwiredtiger-dev'
 ci='g++ clang-format'
 
@@ -29,7 +29,7 @@ blake3_package() {
 # Whether what a package gives is there without it, on a system of another kind.
 provided() {
     case $1 in
-    gcc | cmake | make | pkg-config | clang | python3 | g++ | clang-format)
+    gcc | cmake | make | pkg-config | clang | python3 | codespell | g++ | clang-format)
         command -v "$1" >/dev/null 2>&1 ;;
     binutils) command -v ld >/dev/null 2>&1 && command -v nm >/dev/null 2>&1 ;;
     ninja-build) command -v ninja >/dev/null 2>&1 ;;
