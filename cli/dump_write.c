@@ -1,0 +1,123 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Writing the dump format of dump.h, and its checksum.
+ *
+ * Values are cut at fixed places, so the same content gives the same lines however it was read.
+ */
+#include "dump.h"
+
+#include <string.h>
+
+#include "cli.h"
+#include "stop.h"
+
+/* The reflected polynomial of ECMA-182, as xz uses it. */
+static const uint64_t crc64_polynomial = 0xC96C5795D7870F42u;
+
+void
+crc64_begin(struct crc64 *c)
+{
+    c->value = ~(uint64_t)0;
+    for (unsigned i = 0; i < LENGTH_OF(c->table); i++) {
+        uint64_t v = i;
+        for (int bit = 0; bit < 8; bit++)
+            v = v >> 1 ^ (v & 1 ? crc64_polynomial : 0);
+        c->table[i] = v;
+    }
+}
+
+void
+crc64_add(struct crc64 *c, const void *p, size_t n)
+{
+    const uint8_t *at = p;
+    uint64_t v = c->value;
+
+    for (size_t i = 0; i < n; i++)
+        v = c->table[(uint8_t)(v ^ at[i])] ^ v >> 8;
+    c->value = v;
+}
+
+uint64_t
+crc64_end(const struct crc64 *c)
+{
+    return ~c->value;
+}
+
+static void
+end_line(struct dump_writer *w)
+{
+    grow_byte(&w->line, '\n');
+    crc64_add(&w->crc, w->line.data, w->line.size);
+    out_bytes(w->out, w->line.data, w->line.size);
+    grow_clear(&w->line);
+}
+
+void
+dump_begin(struct dump_writer *w, struct out *out)
+{
+    *w = (struct dump_writer){ .out = out };
+    crc64_begin(&w->crc);
+    grow_format(&w->line, "basin dump %d", DUMP_VERSION);
+    end_line(w);
+}
+
+void
+dump_space(struct dump_writer *w, const char *name)
+{
+    grow_text(&w->line, "space");
+    if (name != NULL && name[0] != '\0') {
+        grow_byte(&w->line, ' ');
+        text_escape(&w->line, name, strlen(name));
+    }
+    end_line(w);
+    w->counts.spaces++;
+}
+
+basin_status
+dump_pair(struct dump_writer *w, basin_bytes key, struct value *value, basin_error *err)
+{
+    uint64_t at = 0;
+    basin_bytes piece;
+    basin_status st;
+
+    grow_byte(&w->line, '=');
+    text_escape(&w->line, key.data, key.size);
+    grow_byte(&w->line, '\t');
+    do {
+        size_t filled = 0;
+
+        if (at > 0)
+            grow_byte(&w->line, '+');
+        grow_clear(&w->out->scratch);
+        while (filled < DUMP_PIECE_SIZE && at < value->size) {
+            TRY(value_piece(value, at, DUMP_PIECE_SIZE - filled, &piece, err));
+            grow_add(&w->out->scratch, piece.data, piece.size);
+            filled += piece.size;
+            at += piece.size;
+        }
+        text_escape(&w->line, w->out->scratch.data, filled);
+        end_line(w);
+        TRY(out_status(w->out, err));
+        TRY(stop_check(err));
+    } while (at < value->size);
+    w->counts.pairs++;
+    w->counts.bytes += key.size + value->size;
+out:
+    grow_clear(&w->line);
+    return st;
+}
+
+void
+dump_end(struct dump_writer *w)
+{
+    out_format(w->out, "end pairs=%llu spaces=%llu bytes=%llu crc64=%016llx\n",
+               (unsigned long long)w->counts.pairs, (unsigned long long)w->counts.spaces,
+               (unsigned long long)w->counts.bytes, (unsigned long long)crc64_end(&w->crc));
+}
+
+void
+dump_free(struct dump_writer *w)
+{
+    grow_free(&w->line);
+}
