@@ -144,10 +144,13 @@ store__names_at(const struct buf *names, size_t i)
 basin_status
 store__check_read(const struct source *s, uint64_t at, size_t n, basin_error *err)
 {
+    uint64_t end = n > UINT64_MAX - at ? UINT64_MAX : at + n;
+
     if (at <= s->size && n <= s->size - at)
         return BASIN_OK;
-    return error_set(err, BASIN_CORRUPT, "%s: ends at %" PRIu64 ", needed %zu bytes at %" PRIu64,
-                     s->name, s->size, n, at);
+    return error_set(err, BASIN_CORRUPT,
+                     "%s: ends at %" PRIu64 ", needed %" PRIu64 " (%zu bytes at %" PRIu64 ")",
+                     s->name, s->size, end, n, at);
 }
 
 /* ------------------------------------------------------------------ the door */

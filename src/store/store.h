@@ -54,7 +54,8 @@ basin_status store_open_memory(const basin_allocator *mem, struct store **out, b
 
 /* Starts an object; sink commit publishes it durably, and returns EXISTS when the name is taken.
  * After any failure of write or commit the sink can only be freed. A commit that failed otherwise
- * than by EXISTS may have left the whole object or nothing, never a part. */
+ * than by EXISTS may have left the whole object or nothing, never a part. Directory driver: after a
+ * failed sync of a directory nothing more is acknowledged until the store is opened anew. */
 basin_status store_create(struct store *s, const char *name, struct sink **out,
                           basin_error *err);
 /* NOT_FOUND when absent. source->ops->close frees it. A read past the end is CORRUPT. */

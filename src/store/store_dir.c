@@ -30,7 +30,8 @@ struct dir_store {
     const basin_allocator *mem;
     bool read_only;
     bool maps;
-    size_t dir_size; /* of dir with its NUL */
+    size_t dir_size;      /* of dir with its NUL */
+    atomic_bool poisoned; /* a directory sync failed: what a later one says means nothing */
     struct os_mutex *mu;
     char salt[DIR_SALT_SIZE + 1];                      /* GUARDED(mu) until set */
     uint64_t next_tmp;                                 /* GUARDED(mu) */
@@ -69,6 +70,24 @@ path_of(const struct dir_store *s, const char *name, char to[OS_PATH_MAX], basin
 
 /* ------------------------------------------------------------------ directories */
 
+/* A failed sync may leave a directory that looks clean and is not on disk, so that the next sync of
+ * it succeeds: nothing is acknowledged any more. */
+static basin_status
+sync_dir(struct dir_store *s, const char *path, basin_error *err)
+{
+    basin_status st;
+
+    if (atomic_load(&s->poisoned)) {
+        st = error_set(err, BASIN_IO, "sync %s: an earlier sync of a directory failed", path);
+        error_hint(err, "reopen the database");
+        return st;
+    }
+    st = os_sync_dir(s->os, path, err);
+    if (st != BASIN_OK && st != BASIN_NOT_FOUND)
+        atomic_store(&s->poisoned, true);
+    return st;
+}
+
 static bool
 class_is_known(const struct dir_store *s, const char *class_name) REQUIRES(s->mu)
 {
@@ -101,7 +120,7 @@ make_class(struct dir_store *s, const char *class_name, basin_error *err) REQUIR
 
     TRY(path_of(s, class_name, path, err));
     TRY(make_dir_if_absent(s, path, err));
-    TRY(os_sync_dir(s->os, s->dir, err));
+    TRY(sync_dir(s, s->dir, err));
     if (s->class_count < DIR_CLASSES_MAX)
         snprintf(s->classes[s->class_count++], sizeof s->classes[0], "%s", class_name);
 out:
@@ -219,7 +238,7 @@ sink_publish(struct dir_sink *k, basin_error *err)
     if (st == BASIN_EXISTS)
         error_set(err, BASIN_EXISTS, "%s: exists", k->name.full);
     TRY(st);
-    st = os_sync_dir(s->os, k->name.class_name[0] ? dir : s->dir, err);
+    st = sync_dir(s, k->name.class_name[0] ? dir : s->dir, err);
     if (st != BASIN_OK)
         (void)!os_unlink(s->os, final, NULL);
 out:
@@ -505,12 +524,12 @@ sync_names(struct dir_store *s, struct buf *names, basin_error *err)
     TRY(collect_dir(s, s->dir, &c, err));
     for (size_t i = 0; i < store__names_count(names); i++) {
         TRY(path_of(s, store__names_at(names, i), path, err));
-        st = os_sync_dir(s->os, path, err);
+        st = sync_dir(s, path, err);
         if (st != BASIN_NOT_FOUND) /* not a directory */
             TRY(st);
         error_clear(err);
     }
-    TRY(os_sync_dir(s->os, s->dir, err));
+    TRY(sync_dir(s, s->dir, err));
 out:
     return st;
 }
