@@ -52,7 +52,7 @@ struct lsm_stratum {
     /* GUARDED(db->mu) */
     bool in_merge;
     bool obsolete;            /* no edit keeps it: the object goes with the last reference */
-    uint64_t retired_edit;    /* edit number that removed it */
+    uint64_t retired_epoch, retired_at; /* place behind the edit that removed it */
     struct lsm_stratum *next; /* list of all / retired */
 };
 
@@ -65,8 +65,9 @@ struct lsm_run {
 
 struct version {
     _Atomic uint32_t ref_count;
+    struct version *older, *newer; /* GUARDED(db->dead_mu) list of all that are alive */
     struct lsm *db;
-    uint64_t edit;            /* number of the newest structural edit in it */
+    uint64_t place_epoch, place_at; /* edits before this place are in it */
     size_t mem_count;         /* [0] is the active one */
     struct memtable **mems;
     size_t run_count;
@@ -104,28 +105,27 @@ basin_status lsm__get(struct version *v, struct memtable *extra, struct bytes ke
                       uint64_t snapshot, struct lsm_found *f, basin_error *err);
 void lsm__found_release(struct lsm_found *f);
 
-/* Cursors over a stratum, and over a run (opens strata as it meets them; lower and upper bound
- * hints keep it from opening strata outside). They hold no references: the caller keeps the
- * version alive. */
+/* Cursors over a stratum, and over a run (which opens strata as it meets them). They hold no
+ * references: the caller keeps the version alive. */
 basin_status lsm__stratum_icur(struct lsm_stratum *ls, const basin_allocator *mem,
                                struct icur **out, basin_error *err);
 basin_status lsm__run_icur(const struct lsm_run *run, const basin_allocator *mem,
                            struct icur **out, basin_error *err);
+/* A hint: the run's cursor opens no stratum that lies outside of range (borrowed); entries outside
+ * may be missing then. NULL: none. */
+void lsm__run_limit(struct icur *run, const struct lsm_range *range);
 /*
  * Merges sources, given newest first (E7, E50: loser tree, cached prefixes; only the moved one is
  * re-ordered; re-positions all others when the direction changes). Takes ownership of the sources,
- * also when it fails. multi_source tells which source the current entry is from. Its covering
- * answers over all sources at or before (newer than or equal to) `source`.
+ * also when it fails; the array stays the caller's, and out may point into it. multi_source tells
+ * which source the current entry is from. Its covering answers over all sources at or before (newer
+ * than or equal to) `source`; a failure is returned by the next step.
  */
 basin_status lsm__multi_icur(const basin_allocator *mem, struct icur **sources, size_t count,
                              struct icur **out, basin_error *err);
 size_t lsm__multi_source(const struct icur *multi);
 uint64_t lsm__multi_covering(struct icur *multi, size_t source, struct bytes key,
                              uint64_t snapshot, struct range_cover *cover);
-/* Moves every source that lies before (forward) key to the first entry at or after it; backward:
- * every source at or after key to the last entry before it. For skipping a range tombstone. */
-basin_status lsm__multi_skip(struct icur *multi, size_t source_from, struct bytes key,
-                             bool forward, basin_error *err);
 
 /*
  * The living cursor (E8, E9): newest visible version of each key at snapshot, tombstones and range

@@ -1,0 +1,279 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Background work: one thread flushes, checkpoints and syncs buffered commits, another merges.
+ * Without threads the same steps run when the caller pumps. A failed step poisons the database
+ * when it was an error of the disk; a merge that was only cancelled, or found damage, is not
+ * repeated until something changes.
+ */
+#include "lsm/internal.h"
+
+static void
+sync_buffered(struct lsm *db)
+{
+    struct log_file *log = NULL;
+    basin_error error = { 0 };
+    basin_status st;
+
+    os_mutex_lock(db->mu);
+    if (db->log != NULL && !db->tail_unsafe && db->failed == BASIN_OK) {
+        log = db->log;
+        lsm__log_ref(log);
+    }
+    os_mutex_unlock(db->mu);
+    if (log == NULL)
+        return;
+    st = lsm__log_sync(log, &error);
+    lsm__log_unref(log);
+    if (st != BASIN_OK)
+        lsm__poison(db, st, &error);
+}
+
+static basin_status
+checkpoint_step(struct lsm *db, bool *did, basin_error *err)
+{
+    os_mutex_lock(db->mu);
+    *did = lsm__checkpoint_due(db) && !db->checkpoint_running;
+    if (*did)
+        db->checkpoint_running = true;
+    os_mutex_unlock(db->mu);
+    if (!*did)
+        return BASIN_OK;
+    basin_status st = lsm__checkpoint(db, err);
+    os_mutex_lock(db->mu);
+    db->checkpoint_running = false;
+    if (st == BASIN_OK)
+        db->covered_epoch = db->manifest.replay_from.epoch;
+    os_mutex_unlock(db->mu);
+    return st;
+}
+
+basin_status
+lsm__background_step(struct lsm *db, bool *did, basin_error *err)
+{
+    basin_status st;
+
+    TRY(lsm__flush_step(db, did, err));
+    if (!*did)
+        TRY(checkpoint_step(db, did, err));
+    if (!*did)
+        TRY(lsm__merge_step(db, did, err));
+    lsm__remove_dead(db);
+out:
+    if (st != BASIN_OK && st != BASIN_CANCELLED)
+        lsm__background_failed(db, st, err);
+    return st;
+}
+
+/* Damage in a stratum stops merging, which says so in its error; a full disk is waited out by
+ * refusing writes; anything else poisons. */
+void
+lsm__background_failed(struct lsm *db, basin_status st, const basin_error *err)
+{
+    if (st == BASIN_CORRUPT || st == BASIN_UNKNOWN_OPERATOR) {
+        os_mutex_lock(db->mu);
+        db->merge_blocked = true;
+        if (err != NULL)
+            db->merge_error = *err;
+        os_mutex_unlock(db->mu);
+        return;
+    }
+    lsm__poison(db, st, err);
+}
+
+/* ------------------------------------------------------------------ threads */
+
+static bool
+stopping(struct lsm *db)
+{
+    return atomic_load_explicit(&db->closing, memory_order_acquire);
+}
+
+static void
+flush_thread(void *ctx)
+{
+    struct lsm *db = ctx;
+    basin_status st;
+    basin_error error;
+    bool did, more;
+
+    while (!stopping(db)) {
+        error_clear(&error);
+        st = lsm__flush_step(db, &did, &error);
+        if (st == BASIN_OK)
+            st = checkpoint_step(db, &more, &error);
+        if (st != BASIN_OK)
+            lsm__background_failed(db, st, &error);
+        sync_buffered(db);
+        lsm__remove_dead(db);
+        os_mutex_lock(db->mu);
+        if (!stopping(db) && (db->immutable_count == 0 || db->failed != BASIN_OK))
+            (void)os_cond_wait(db->work_cond, db->mu,
+                               MIN_OF(db->o.buffer_ms, (uint64_t)1000) * UINT64_C(500000));
+        os_mutex_unlock(db->mu);
+    }
+}
+
+static void
+merge_thread(void *ctx)
+{
+    struct lsm *db = ctx;
+    basin_status st;
+    basin_error error;
+    bool did;
+    bool blocked;
+    uint64_t seen;
+
+    while (!stopping(db)) {
+        error_clear(&error);
+        did = false;
+        st = BASIN_OK;
+        os_mutex_lock(db->mu);
+        seen = db->work_seen;
+        blocked = db->merge_blocked;
+        os_mutex_unlock(db->mu);
+        if (!blocked)
+            st = lsm__merge_step(db, &did, &error);
+        if (st != BASIN_OK && st != BASIN_CANCELLED)
+            lsm__background_failed(db, st, &error);
+        lsm__remove_dead(db);
+        os_mutex_lock(db->mu);
+        db->merge_idle = !did && seen == db->work_seen;
+        os_cond_broadcast(db->idle_cond);
+        while (!stopping(db) && !did && seen == db->work_seen)
+            (void)os_cond_wait(db->work_cond, db->mu, UINT64_MAX);
+        os_mutex_unlock(db->mu);
+    }
+}
+
+basin_status
+lsm__background_start(struct lsm *db, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    if (db->o.no_threads || db->o.read_only)
+        return BASIN_OK;
+    TRY(os_thread_start(db->mem, flush_thread, db, "basin-flush", &db->threads[0], err));
+    db->thread_count = 1;
+    TRY(os_thread_start(db->mem, merge_thread, db, "basin-merge", &db->threads[1], err));
+    db->thread_count = 2;
+out:
+    return st;
+}
+
+void
+lsm__background_stop(struct lsm *db)
+{
+    atomic_store_explicit(&db->closing, true, memory_order_release);
+    os_mutex_lock(db->mu);
+    os_cond_broadcast(db->work_cond);
+    os_cond_broadcast(db->idle_cond);
+    os_mutex_unlock(db->mu);
+    while (db->thread_count > 0)
+        os_thread_join(db->threads[--db->thread_count]);
+}
+
+/* Something changed that background work may care about. REQUIRES(db->mu). */
+void
+lsm__background_wake(struct lsm *db)
+{
+    db->work_seen++;
+    os_cond_broadcast(db->work_cond);
+}
+
+basin_status
+lsm_pump(struct lsm *db, bool *more, basin_error *err)
+{
+    *more = false;
+    if (db->o.read_only || !db->o.no_threads)
+        return BASIN_OK;
+    return lsm__background_step(db, more, err);
+}
+
+/* ------------------------------------------------------------------ asked for */
+
+basin_status
+lsm_sync(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    struct request r = { .kind = REQUEST_SYNC, .durable = true };
+
+    if (db->o.read_only)
+        return BASIN_OK;
+    TRY(lsm__wait_for_tail(db, err));
+    TRY(lsm__submit(db, &r, err));
+out:
+    return st;
+}
+
+static basin_status
+watch_tick(struct lsm *db, const basin_watch *watch, uint64_t begin_ns, uint64_t bytes_before,
+           basin_error *err)
+{
+    uint64_t now = db->os->ops->monotonic_ns(db->os);
+    basin_progress p = { .stage = "compact", .unit = "bytes", .eta_ms = UINT64_MAX };
+
+    if (atomic_load_explicit(&db->interrupted, memory_order_acquire))
+        return error_set(err, BASIN_CANCELLED, "interrupted");
+    if (watch == NULL)
+        return BASIN_OK;
+    p.elapsed_ms = (now - begin_ns) / 1000000;
+    p.done = atomic_load_explicit(&db->merge_bytes_in, memory_order_relaxed) - bytes_before;
+    p.bytes_in = p.done;
+    if (watch->deadline_ms && p.elapsed_ms > watch->deadline_ms)
+        return error_set(err, BASIN_TIMEOUT, "not finished within %u ms", watch->deadline_ms);
+    if (watch->progress != NULL && watch->progress(watch->ctx, &p) != 0)
+        return error_set(err, BASIN_CANCELLED, "stopped by the progress callback");
+    return BASIN_OK;
+}
+
+/* Waits until no merge is left to do; merging stops with the first failure. */
+basin_status
+lsm_compact(struct lsm *db, const basin_watch *watch, basin_error *err)
+{
+    basin_status st;
+    uint64_t begin = db->os->ops->monotonic_ns(db->os);
+    uint64_t before = atomic_load_explicit(&db->merge_bytes_in, memory_order_relaxed);
+    bool did = true;
+
+    TRY(lsm_flush(db, err));
+    os_mutex_lock(db->mu);
+    db->manual_merges++;
+    db->merge_blocked = false;
+    db->merge_idle = false;
+    lsm__background_wake(db);
+    os_mutex_unlock(db->mu);
+    while (did && st == BASIN_OK) {
+        if (db->o.no_threads) {
+            st = lsm__background_step(db, &did, err);
+        } else {
+            os_mutex_lock(db->mu);
+            if (!db->merge_idle && !db->merge_blocked && db->failed == BASIN_OK)
+                (void)os_cond_wait(db->idle_cond, db->mu, UINT64_C(100000000));
+            did = !db->merge_idle && !db->merge_blocked && db->failed == BASIN_OK;
+            os_mutex_unlock(db->mu);
+        }
+        if (st == BASIN_OK)
+            st = watch_tick(db, watch, begin, before, err);
+    }
+    os_mutex_lock(db->mu);
+    db->manual_merges--;
+    if (st == BASIN_OK && db->merge_blocked) {
+        st = db->merge_error.status;
+        if (err != NULL)
+            *err = db->merge_error;
+    }
+    os_mutex_unlock(db->mu);
+    if (st == BASIN_OK)
+        st = lsm__failure(db, err);
+out:
+    return st;
+}
+
+/* Unlinks strata whose last reader is gone, unless a reader process still needs them. */
+void
+lsm__remove_dead(struct lsm *db)
+{
+    lsm__dead_release(db, true);
+    lsm__values_sweep(db);
+}

@@ -1,0 +1,463 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Group commit. Requests queue; the first one becomes the leader and carries out the whole queue:
+ * it validates, appends to the log, applies to the active memtable, syncs once when somebody asked
+ * for it, and only then publishes the new seqno (no reader sees what a failed sync takes back).
+ * Only the leader touches the log's end and the active memtable; structural edits pass through the
+ * same queue, so that there is one commit sequence.
+ *
+ *   submit -> [queue] -> lead: process each -> sync -> publish -> wake -> [next leader]
+ */
+#include "lsm/internal.h"
+#include "lsm/txn.h"
+
+enum { GROUP_BYTES_MAX = 1 << 20 };
+
+void
+lsm__poison(struct lsm *db, basin_status st, const basin_error *err)
+{
+    os_mutex_lock(db->mu);
+    if (db->failed == BASIN_OK) {
+        db->failed = st;
+        if (err != NULL)
+            db->failure = *err;
+        db->failure.status = st;
+    }
+    os_cond_broadcast(db->idle_cond);
+    os_mutex_unlock(db->mu);
+}
+
+static basin_status
+failure_copy(struct lsm *db, basin_error *err)
+{
+    if (db->failed != BASIN_OK && err != NULL)
+        *err = db->failure;
+    return db->failed;
+}
+
+basin_status
+lsm__failure(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+
+    os_mutex_lock(db->mu);
+    st = failure_copy(db, err);
+    os_mutex_unlock(db->mu);
+    return st;
+}
+
+/* ------------------------------------------------------------------ the leader's work */
+
+/* Goes on in a new epoch: the old log gets its seal and is synced first. */
+static basin_status
+roll(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    struct log_file *next = NULL, *old = db->log;
+    struct place at;
+    uint64_t epoch = db->epoch;
+
+    do {
+        epoch++;
+        st = lsm__log_create(db, epoch, &next, err);
+    } while (st == BASIN_EXISTS);
+    TRY(st);
+    TRY(lsm__log_append(old, RECORD_SEAL, db->last_seqno + 1, BYTES_NULL, &at, err));
+    TRY(lsm__log_sync(old, err));
+    os_mutex_lock(db->mu);
+    db->log = next;
+    atomic_store_explicit(&db->epoch, epoch, memory_order_release);
+    os_mutex_unlock(db->mu);
+    next = NULL;
+    lsm__log_unref(old);
+out:
+    if (next != NULL) {
+        lsm__log_unref(next);
+        lsm__log_remove(db, epoch);
+    }
+    return st;
+}
+
+static basin_status
+append(struct lsm *db, enum record_type type, uint64_t first_seqno, struct bytes body,
+       struct place *at, basin_error *err)
+{
+    basin_status st = lsm__log_append(db->log, type, first_seqno, body, at, err);
+
+    if (st != BASIN_LIMIT)
+        return st;
+    TRY(roll(db, err));
+    TRY(lsm__log_append(db->log, type, first_seqno, body, at, err));
+out:
+    return st;
+}
+
+/* Puts operations into a memtable with ascending seqnos. */
+basin_status
+lsm__apply_ops(struct memtable *m, struct bytes ops, uint64_t first_seqno, uint64_t *next_seqno,
+               basin_error *err)
+{
+    static const enum entry_kind kinds[] = { ENTRY_PUT, ENTRY_DELETE, ENTRY_MERGE, ENTRY_REF };
+    basin_status st;
+    struct rd r = rd_over(ops.data, ops.size);
+    struct op op;
+
+    uint64_t seqno = first_seqno;
+
+    for (; (st = lsm__op_next(&r, &op, err)) == BASIN_OK; seqno++) {
+        if (op.kind == OP_DELETE_RANGE || op.kind == OP_DELETE_FROM)
+            st = memtable_add_range(m, &(struct range_tombstone){ op.key, op.value,
+                                                                  op.kind == OP_DELETE_FROM,
+                                                                  seqno }, err);
+        else
+            st = memtable_add(m, &(struct entry){ op.key, op.value, seqno, kinds[op.kind] }, err);
+        if (st != BASIN_OK)
+            return st;
+    }
+    *next_seqno = seqno;
+    return st == BASIN_END ? BASIN_OK : st;
+}
+
+/* A new active memtable; the old one waits for its flush. */
+basin_status
+lsm__rotate(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    struct memtable *next;
+
+    TRY(memtable_new(db->mem, lsm__fold_table(db), &next, err));
+    os_mutex_lock(db->mu);
+    db->immutable[db->immutable_count].table = db->active;
+    db->immutable[db->immutable_count].from = db->active_from;
+    db->immutable_count++;
+    db->active = next;
+    db->active_from = (struct place){ db->epoch, db->log->end };
+    st = lsm__version_install(db, err);
+    if (st != BASIN_OK) { /* as it was */
+        db->immutable_count--;
+        db->active = db->immutable[db->immutable_count].table;
+        db->active_from = db->immutable[db->immutable_count].from;
+        memtable_unref(next);
+    }
+    lsm__background_wake(db);
+    os_mutex_unlock(db->mu);
+out:
+    return st;
+}
+
+static basin_status
+make_room(struct lsm *db, basin_error *err)
+{
+    bool full;
+
+    if (memtable_used(db->active) < db->o.memtable_size &&
+        memtable_range_count(db->active) < MEMTABLE_RANGES_MAX)
+        return BASIN_OK;
+    os_mutex_lock(db->mu);
+    full = db->immutable_count >= COUNT_OF(db->immutable);
+    os_mutex_unlock(db->mu);
+    return full ? BASIN_OK : lsm__rotate(db, err);
+}
+
+static basin_status
+process_commit(struct lsm *db, struct request *r)
+{
+    basin_status st = BASIN_OK;
+    uint64_t first = db->last_seqno + 1, next;
+
+    r->seqno = db->last_seqno;
+    if (r->txn != NULL)
+        TRY(lsm__txn_validate(r->txn, &r->error));
+    if (r->op_count == 0)
+        goto out;
+    TRY(make_room(db, &r->error));
+    TRY(append(db, RECORD_BATCH, first, r->ops, &r->place, &r->error));
+    db->last_seqno += r->op_count;
+    r->seqno = db->last_seqno;
+    st = lsm__apply_ops(db->active, r->ops, first, &next, &r->error);
+    if (st != BASIN_OK) /* in the log, but not in memory: only reopening makes them agree */
+        lsm__poison(db, st, &r->error);
+    atomic_fetch_add_explicit(&db->commits, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->puts, r->op_count, memory_order_relaxed);
+out:
+    return st;
+}
+
+/* R1, R2: what the edit names is synced by its caller; the record is synced here, and only then
+ * does the manifest change. */
+static basin_status
+process_edit(struct lsm *db, struct request *r)
+{
+    basin_status st;
+
+    if (r->edit->failed)
+        FAIL(&r->error, BASIN_NO_MEM, "no memory for an edit");
+    TRY(append(db, RECORD_EDIT, db->last_seqno, buf_bytes(&r->edit->body), &r->place,
+               &r->error));
+    st = lsm__log_sync(db->log, &r->error);
+    if (st == BASIN_OK) {
+        os_mutex_lock(db->mu);
+        st = lsm__manifest_apply(db, &db->manifest, buf_bytes(&r->edit->body),
+                                 (struct place){ db->log->epoch, db->log->end }, &r->error);
+        if (st == BASIN_OK && r->install != NULL)
+            r->install(db, r->install_ctx);
+        if (st == BASIN_OK)
+            st = lsm__version_install(db, &r->error);
+        lsm__background_wake(db);
+        os_cond_broadcast(db->idle_cond);
+        os_mutex_unlock(db->mu);
+    }
+    if (st != BASIN_OK) /* the log says one thing, memory another */
+        lsm__poison(db, st, &r->error);
+out:
+    return st;
+}
+
+static basin_status
+process_call(struct lsm *db, struct request *r)
+{
+    basin_status st;
+
+    os_mutex_lock(db->mu);
+    st = r->call(db, r->call_ctx, &r->error);
+    os_mutex_unlock(db->mu);
+    return st;
+}
+
+static basin_status
+process(struct lsm *db, struct request *r)
+{
+    basin_status st = lsm__failure(db, &r->error);
+
+    if (st != BASIN_OK)
+        return st;
+    switch (r->kind) {
+    case REQUEST_COMMIT:
+        return process_commit(db, r);
+    case REQUEST_EDIT:
+        return process_edit(db, r);
+    case REQUEST_ROTATE:
+        return memtable_entries(db->active) + memtable_range_count(db->active) == 0
+                   ? BASIN_OK
+                   : lsm__rotate(db, &r->error);
+    case REQUEST_CALL:
+        return process_call(db, r);
+    case REQUEST_SYNC:
+        break;
+    }
+    return BASIN_OK;
+}
+
+/* Buffered commits reach the disk within their bound also without a background thread. */
+static bool
+sync_is_due(struct lsm *db)
+{
+    uint64_t synced = atomic_load_explicit(&db->log->synced, memory_order_acquire);
+
+    if (!db->o.no_threads || db->log->end <= synced || db->tail_unsafe)
+        return false;
+    return db->log->end - synced >= db->o.buffer_bytes ||
+           db->os->ops->monotonic_ns(db->os) - db->last_sync_ns >=
+               db->o.buffer_ms * UINT64_C(1000000);
+}
+
+static void
+fail_group(struct request *head, basin_status st, const basin_error *err)
+{
+    for (struct request *r = head; r; r = r->next)
+        if (r->status == BASIN_OK && r->kind != REQUEST_EDIT) {
+            r->status = st;
+            r->error = *err;
+        }
+}
+
+static void
+lead(struct lsm *db, struct request *head)
+{
+    basin_status st = BASIN_OK;
+    basin_error error = { 0 };
+    bool sync = false;
+
+    for (struct request *r = head; r; r = r->next) {
+        r->status = process(db, r);
+        sync = sync || (r->durable && r->status == BASIN_OK);
+    }
+    if (sync || sync_is_due(db)) {
+        st = lsm__log_sync(db->log, &error);
+        db->last_sync_ns = db->os->ops->monotonic_ns(db->os);
+    }
+    if (st != BASIN_OK) {
+        lsm__poison(db, st, &error);
+        fail_group(head, st, &error);
+        return;
+    }
+    if (lsm__failure(db, NULL) == BASIN_OK) {
+        atomic_store_explicit(&db->visible, db->last_seqno, memory_order_release);
+        lsm__readers_publish(db);
+    }
+}
+
+/* ------------------------------------------------------------------ the queue */
+
+/* Takes a group from the queue: all of it, up to a bound in bytes. REQUIRES(queue_mu). */
+static struct request *
+take_group(struct lsm *db)
+{
+    struct request *head = db->queue_head, *last = head;
+    size_t size = head->ops.size;
+
+    while (last->next != NULL && size + last->next->ops.size <= GROUP_BYTES_MAX) {
+        last = last->next;
+        size += last->ops.size;
+    }
+    db->queue_head = last->next;
+    if (db->queue_head == NULL)
+        db->queue_tail = NULL;
+    last->next = NULL;
+    return head;
+}
+
+basin_status
+lsm__submit(struct lsm *db, struct request *r, basin_error *err)
+{
+    struct request *group, *next;
+
+    r->next = NULL;
+    r->done = false;
+    os_mutex_lock(db->queue_mu);
+    if (db->queue_tail != NULL)
+        db->queue_tail->next = r;
+    else
+        db->queue_head = r;
+    db->queue_tail = r;
+    while (!r->done && db->leading)
+        (void)os_cond_wait(db->queue_cond, db->queue_mu, UINT64_MAX);
+    if (!r->done) {
+        db->leading = true;
+        while (!r->done) {
+            group = take_group(db);
+            os_mutex_unlock(db->queue_mu);
+            lead(db, group);
+            os_mutex_lock(db->queue_mu);
+            for (; group; group = next) {
+                next = group->next;
+                group->done = true;
+            }
+        }
+        db->leading = false;
+        os_cond_broadcast(db->queue_cond);
+    }
+    os_mutex_unlock(db->queue_mu);
+    if (r->status != BASIN_OK && err != NULL)
+        *err = r->error;
+    return r->status;
+}
+
+basin_status
+lsm__publish(struct lsm *db, struct edit *edit, void (*install)(struct lsm *db, void *ctx),
+             void *ctx, basin_error *err)
+{
+    struct request r = { .kind = REQUEST_EDIT, .edit = edit, .install = install,
+                         .install_ctx = ctx };
+    return lsm__submit(db, &r, err);
+}
+
+/* Runs fn on the leader with mu held: the log's end and the manifest then agree. */
+basin_status
+lsm__call(struct lsm *db, basin_status (*fn)(struct lsm *db, void *ctx, basin_error *err),
+          void *ctx, basin_error *err)
+{
+    struct request r = { .kind = REQUEST_CALL, .call = fn, .call_ctx = ctx };
+    return lsm__submit(db, &r, err);
+}
+
+/* ------------------------------------------------------------------ pace of writers */
+
+/* Nanoseconds that a commit of `size` bytes is held back: grows with the runs of level 0 above
+ * what merging is expected to keep up with, so that nobody meets the hard limit. */
+static uint64_t
+delay_ns(uint64_t runs, size_t size)
+{
+    if (runs <= DEBT_RUNS_SLOW)
+        return 0;
+    return MIN_OF((runs - DEBT_RUNS_SLOW) * (uint64_t)size * 4, UINT64_C(20000000));
+}
+
+/* Background work in the caller's thread: what a writer must wait for, done at once. */
+static basin_status
+room_inline(struct lsm *db, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    bool did = true, full;
+
+    while (did) {
+        os_mutex_lock(db->mu);
+        full = db->immutable_count > 0 || db->level0_runs > 2 * db->o.level0_runs;
+        os_mutex_unlock(db->mu);
+        if (!full)
+            break;
+        TRY(lsm__background_step(db, &did, err));
+    }
+out:
+    return st;
+}
+
+basin_status
+lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err)
+{
+    basin_status st;
+    uint64_t begin = 0, delay;
+
+    if (db->o.no_threads)
+        return room_inline(db, err);
+    if (LIKELY(!atomic_load_explicit(&db->crowded, memory_order_acquire)))
+        return BASIN_OK;
+    os_mutex_lock(db->mu);
+    while (db->failed == BASIN_OK &&
+           (db->immutable_count >= IMMUTABLE_MAX || db->level0_runs >= DEBT_RUNS_STOP)) {
+        begin = begin ? begin : db->os->ops->monotonic_ns(db->os);
+        os_cond_broadcast(db->work_cond);
+        (void)os_cond_wait(db->idle_cond, db->mu, UINT64_C(100000000));
+    }
+    delay = delay_ns(db->level0_runs, size);
+    st = failure_copy(db, err);
+    os_mutex_unlock(db->mu);
+    if (delay) {
+        begin = begin ? begin : db->os->ops->monotonic_ns(db->os);
+        db->os->ops->sleep_ns(db->os, delay);
+    }
+    if (begin) {
+        atomic_fetch_add_explicit(&db->stalls, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&db->stall_us,
+                                  (db->os->ops->monotonic_ns(db->os) - begin) / 1000,
+                                  memory_order_relaxed);
+    }
+    return st;
+}
+
+/* Before a durable commit the tail that an earlier epoch left must be safe (its pages may be clean
+ * in the page cache and yet not on disk): its flush makes it so. */
+basin_status
+lsm__wait_for_tail(struct lsm *db, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    bool did = true;
+
+    os_mutex_lock(db->mu);
+    while (db->tail_unsafe && db->failed == BASIN_OK && did) {
+        if (db->o.no_threads) {
+            os_mutex_unlock(db->mu);
+            st = lsm__flush_step(db, &did, err);
+            if (st != BASIN_OK)
+                return st;
+            os_mutex_lock(db->mu);
+        } else {
+            os_cond_broadcast(db->work_cond);
+            (void)os_cond_wait(db->idle_cond, db->mu, UINT64_C(100000000));
+        }
+    }
+    st = failure_copy(db, err);
+    os_mutex_unlock(db->mu);
+    return st;
+}

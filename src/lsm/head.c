@@ -1,0 +1,225 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The head object "head/N": what a database is (identity, settings, wrapped data key). Written
+ * once at creation and anew, under the next number, when the secret changes; the newest counts.
+ * docs/format/database.md is the law.
+ */
+#include "lsm/internal.h"
+
+#define HEAD_MAGIC "BASIN DB"
+enum { HEAD_SIZE = 256, HEAD_AD_SIZE = 104, HEAD_FLAG_SEALED = 1, HEAD_FLAG_PASSPHRASE = 2 };
+
+/* 0 magic 8 version 12 flags 16 id 32 page size 36 level factor 40 created 48 passes 52 memory
+ * 56 salt 80 zeros 104 wrapped key (48) 152 zeros 248 checksum */
+
+static basin_status
+derive(const struct lsm_options *o, const uint8_t *h, struct codec_key *kek, basin_error *err)
+{
+    struct codec_cost cost = { load_u32(h + 48), load_u32(h + 52) };
+
+    if (o->key.size != 0) {
+        if (load_u32(h + 12) & HEAD_FLAG_PASSPHRASE)
+            return error_set(err, BASIN_WRONG_KEY, "the database wants a passphrase, not a key");
+        memcpy(kek->bytes, o->key.data, CODEC_KEY_SIZE);
+        return BASIN_OK;
+    }
+    if (!(load_u32(h + 12) & HEAD_FLAG_PASSPHRASE))
+        return error_set(err, BASIN_WRONG_KEY, "the database wants a key, not a passphrase");
+    return codec_stretch(o->passphrase, h + 56, cost, kek, err);
+}
+
+static basin_status
+check_secret(const struct lsm_options *o, basin_error *err)
+{
+    if (o->key.size != 0 && o->passphrase.size != 0)
+        return error_set(err, BASIN_MISUSE, "give a passphrase or a key, not both");
+    if (o->key.size != 0 && o->key.size != CODEC_KEY_SIZE)
+        return error_set(err, BASIN_MISUSE, "a key of %zu bytes: it must have %d", o->key.size,
+                         CODEC_KEY_SIZE);
+    return BASIN_OK;
+}
+
+/* Fills flags, cost, salt and the wrapped key of a head whose other fields are set. */
+static basin_status
+wrap(struct lsm *db, const struct lsm_options *o, uint8_t *h, basin_error *err)
+{
+    basin_status st;
+    struct codec_key kek = { { 0 } };
+
+    store_u32(h + 12, o->key.size ? HEAD_FLAG_SEALED : HEAD_FLAG_SEALED | HEAD_FLAG_PASSPHRASE);
+    store_u32(h + 48, o->kdf.passes);
+    store_u32(h + 52, o->kdf.memory_kib);
+    TRY(db->os->ops->random(db->os, h + 56, CODEC_SALT_SIZE, err));
+    TRY(derive(o, h, &kek, err));
+    codec_seal(&kek, 0, bytes_of(h, HEAD_AD_SIZE), bytes_of(db->data_key.bytes, CODEC_KEY_SIZE),
+               h + HEAD_AD_SIZE);
+out:
+    codec_wipe(&kek, sizeof(kek));
+    return st;
+}
+
+static basin_status
+write_head(struct lsm *db, const struct lsm_options *secret, uint64_t generation,
+           basin_error *err)
+{
+    basin_status st;
+    uint8_t h[HEAD_SIZE] = { 0 };
+    char name[LSM_OBJECT_NAME_SIZE];
+
+    memcpy(h, HEAD_MAGIC, 8);
+    store_u32(h + 8, LSM_FORMAT_VERSION);
+    store_u64(h + 16, db->database_id[0]);
+    store_u64(h + 24, db->database_id[1]);
+    store_u32(h + 32, db->o.page_size);
+    store_u32(h + 36, db->o.level_factor);
+    store_u64(h + 40, db->created_ms);
+    if (db->encrypted)
+        TRY(wrap(db, secret, h, err));
+    store_u64(h + HEAD_SIZE - 8, hash64(h, HEAD_SIZE - 8, 0));
+    lsm__object_name(name, "head", (struct object_id){ 0, generation });
+    TRY(store_put(db->store, name, bytes_of(h, HEAD_SIZE), err));
+out:
+    codec_wipe(h, sizeof(h));
+    return st;
+}
+
+basin_status
+lsm__head_create(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+
+    TRY(check_secret(&db->o, err));
+    TRY(db->os->ops->random(db->os, db->database_id, sizeof(db->database_id), err));
+    db->encrypted = db->o.key.size != 0 || db->o.passphrase.size != 0;
+    db->created_ms = db->os->ops->wall_ms(db->os);
+    if (db->encrypted)
+        TRY(db->os->ops->random(db->os, db->data_key.bytes, CODEC_KEY_SIZE, err));
+    TRY(write_head(db, &db->o, 1, err));
+out:
+    return st;
+}
+
+/* ------------------------------------------------------------------ reading */
+
+static basin_status
+note_newest(void *ctx, const char *name, uint64_t size, basin_error *err)
+{
+    uint64_t *newest = ctx;
+    struct object_id id;
+
+    (void)size;
+    (void)err;
+    if (lsm__object_parse(name, &id) && id.epoch == 0)
+        *newest = MAX_OF(*newest, id.number);
+    return BASIN_OK;
+}
+
+static basin_status
+unwrap(struct lsm *db, const uint8_t *h, basin_error *err)
+{
+    basin_status st;
+    struct codec_key kek = { { 0 } };
+
+    TRY(check_secret(&db->o, err));
+    if (db->o.key.size == 0 && db->o.passphrase.size == 0) {
+        if (db->without_key)
+            return BASIN_OK;
+        st = error_set(err, BASIN_WRONG_KEY, "the database is encrypted and no key was given");
+        error_hint(err, "give the passphrase or key file that it was made with");
+        return st;
+    }
+    TRY(derive(&db->o, h, &kek, err));
+    if (codec_unseal(&kek, 0, bytes_of(h, HEAD_AD_SIZE),
+                     bytes_of(h + HEAD_AD_SIZE, CODEC_KEY_SIZE + CODEC_TAG_SIZE),
+                     db->data_key.bytes, NULL) != BASIN_OK)
+        FAIL(err, BASIN_WRONG_KEY, "the passphrase or key does not open this database");
+out:
+    codec_wipe(&kek, sizeof(kek));
+    return st;
+}
+
+static basin_status
+decode(struct lsm *db, const char *name, struct bytes in, basin_error *err)
+{
+    const uint8_t *h = in.data;
+    basin_status st = BASIN_OK;
+
+    if (in.size < 12 || memcmp(h, HEAD_MAGIC, 8) != 0)
+        FAIL(err, BASIN_CORRUPT, "%s: not the head of a Basin database", name);
+    if (load_u32(h + 8) != LSM_FORMAT_VERSION) {
+        st = error_set(err, BASIN_VERSION, "%s: written in format %u, this build reads %u", name,
+                       load_u32(h + 8), LSM_FORMAT_VERSION);
+        error_hint(err, "open it with the release that wrote it, and dump it there");
+        goto out;
+    }
+    if (in.size != HEAD_SIZE || hash64(h, HEAD_SIZE - 8, 0) != load_u64(h + HEAD_SIZE - 8))
+        FAIL(err, BASIN_CORRUPT, "%s: damaged (%zu bytes)", name, in.size);
+    db->database_id[0] = load_u64(h + 16);
+    db->database_id[1] = load_u64(h + 24);
+    db->o.page_size = load_u32(h + 32);
+    db->o.level_factor = load_u32(h + 36);
+    db->created_ms = load_u64(h + 40);
+    db->encrypted = load_u32(h + 12) & HEAD_FLAG_SEALED;
+    if (db->o.page_size < STRATUM_PAGE_SIZE_MIN || db->o.page_size > STRATUM_PAGE_SIZE_MAX ||
+        db->o.level_factor < 2 || load_u32(h + 12) > 3)
+        FAIL(err, BASIN_CORRUPT, "%s: page size %u, level factor %u, flags %u", name,
+             db->o.page_size, db->o.level_factor, load_u32(h + 12));
+    if (db->encrypted)
+        TRY(unwrap(db, h, err));
+    else if (db->o.key.size != 0 || db->o.passphrase.size != 0)
+        FAIL(err, BASIN_WRONG_KEY, "the database is not encrypted, and a key was given");
+out:
+    return st;
+}
+
+/* NOT_FOUND when there is no head at all. */
+basin_status
+lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err)
+{
+    basin_status st;
+    struct buf raw;
+    char name[LSM_OBJECT_NAME_SIZE];
+
+    *generation = 0;
+    buf_init(&raw, db->mem);
+    TRY(store_list(db->store, "head", note_newest, generation, err));
+    if (*generation == 0) {
+        st = BASIN_NOT_FOUND;
+        goto out;
+    }
+    lsm__object_name(name, "head", (struct object_id){ 0, *generation });
+    TRY(store_get(db->store, name, 4096, &raw, err));
+    TRY(decode(db, name, buf_bytes(&raw), err));
+out:
+    codec_wipe(raw.data, raw.size);
+    buf_release(&raw);
+    return st;
+}
+
+basin_status
+lsm_rekey(const char *path, const struct lsm_options *from, const struct lsm_options *to,
+          basin_error *err)
+{
+    basin_status st;
+    struct lsm *db = NULL;
+    uint64_t generation;
+    char name[LSM_OBJECT_NAME_SIZE];
+    struct lsm_options secret = *to;
+
+    TRY(check_secret(to, err));
+    TRY(lsm_open(path, from, &db, err));
+    if (!db->encrypted || (to->key.size == 0 && to->passphrase.size == 0))
+        FAIL(err, BASIN_MISUSE, "a key can be changed, not added or taken away");
+    lsm__kdf_defaults(&secret);
+    TRY(lsm__head_read(db, &generation, err));
+    TRY(write_head(db, &secret, generation + 1, err));
+    lsm__object_name(name, "head", (struct object_id){ 0, generation });
+    TRY(store_remove(db->store, name, err));
+out:
+    if (db != NULL && st == BASIN_OK)
+        st = lsm_close(db, err);
+    else if (db != NULL)
+        (void)!lsm_close(db, NULL);
+    return st;
+}

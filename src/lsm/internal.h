@@ -1,0 +1,512 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The state of an open database, and the calls between the files of the room.
+ *
+ * Locks, in order (docs/locks.md): writer (10) < queue (20) < mu (30) < dead_mu (40). The commit
+ * leader is a role, not a lock: queue hands it from one request to the next; only the leader
+ * appends to the log and writes to the active memtable.
+ */
+#ifndef LSM_INTERNAL_H
+#define LSM_INTERNAL_H
+
+#include "lsm/lsm.h"
+#include "lsm/version.h"
+#include "store/store.h"
+
+enum {
+    LOCK_RANK_WRITER = 10,
+    LOCK_RANK_QUEUE = 20,
+    LOCK_RANK_MU = 30,
+    LOCK_RANK_DEAD = 40,
+    LOCK_RANK_VALUES = 50
+};
+
+enum {
+    LOG_HEADER_SIZE = 128,
+    LOG_RECORD_HEADER_SIZE = 32,
+    LOG_RECORD_ALIGN = 8,
+    LOG_SIZE_START = 256 * 1024,
+    LOG_SEAL_ROOM = 64, /* kept free at the end of a log file for its seal */
+    EDIT_SIZE_MAX = 256 * 1024 * 1024,
+    IMMUTABLE_MAX = 2, /* memtables waiting for their flush before writers wait */
+    MEMTABLE_RANGES_MAX = 8192,
+    DEBT_RUNS_SLOW = 12, /* runs of level 0 from which writers are slowed down */
+    DEBT_RUNS_STOP = 100, /* ... and from which they wait (E42: never more than 128) */
+    PATH_SIZE_MAX = 4000
+};
+
+/* ------------------------------------------------------------------ places and records */
+
+/* A place in the commit sequence: byte `at` of the log of `epoch`. */
+struct place {
+    uint64_t epoch;
+    uint64_t at;
+};
+
+static inline int
+place_compare(struct place a, struct place b)
+{
+    if (a.epoch != b.epoch)
+        return a.epoch < b.epoch ? -1 : 1;
+    return (a.at > b.at) - (a.at < b.at);
+}
+
+enum record_type {
+    RECORD_BATCH = 1,
+    RECORD_EDIT = 2,
+    RECORD_SEAL = 3
+};
+
+struct record {
+    enum record_type type;
+    struct place place;
+    uint64_t first_seqno; /* of a batch; of an edit: the newest seqno before it */
+    uint64_t synced;      /* position of this log known to be on disk when it was written */
+    struct bytes body;    /* plain; valid until the next read */
+    struct place after;   /* where the next record starts */
+};
+
+/* One operation of a batch. */
+enum op_kind {
+    OP_PUT = 0,
+    OP_DELETE = 1,
+    OP_MERGE = 2,          /* value: u8 operator, operand */
+    OP_REF = 3,            /* value: encoded struct value_place */
+    OP_DELETE_RANGE = 4,   /* key = begin, value = end */
+    OP_DELETE_FROM = 5     /* key = begin, to the end of all keys */
+};
+struct op {
+    enum op_kind kind;
+    struct bytes key;
+    struct bytes value;
+};
+basin_status lsm__op_put(struct buf *to, const struct op *op);
+/* END behind the last; CORRUPT for bytes that no writer makes. */
+basin_status lsm__op_next(struct rd *r, struct op *op, basin_error *err);
+
+/* Where a large value lies. */
+struct value_place {
+    struct object_id id;
+    struct value_ref ref;
+};
+basin_status lsm__value_place_put(struct buf *to, const struct value_place *p);
+basin_status lsm__value_place_get(struct bytes from, struct value_place *p, basin_error *err);
+
+/* ------------------------------------------------------------------ edits and the manifest */
+
+struct pin {
+    char *name, *owner; /* NUL-terminated, owned */
+    uint64_t seqno;
+    uint64_t made_ms;
+};
+
+struct feed_hold {
+    char *name;
+    uint64_t seqno;
+    uint64_t bytes_max;
+};
+
+enum edit_tag {
+    EDIT_ADD_STRATUM = 1,
+    EDIT_REMOVE_STRATUM = 2,
+    EDIT_REPLAY_FROM = 3,  /* log before this place is not needed for data */
+    EDIT_PIN = 4,
+    EDIT_UNPIN = 5,
+    EDIT_SEQNO = 8,        /* newest seqno handed out */
+    EDIT_CHECKPOINT = 9,   /* name of a checkpoint that is complete and synced */
+    EDIT_HOLD = 10,
+    EDIT_LOAD = 11,        /* seqno of a bulk load, for the change feed */
+    EDIT_CLEAN = 12,       /* closed cleanly: everything is synced */
+    EDIT_MOVE_STRATUM = 13 /* to another level, unchanged */
+};
+
+/* A structural change. Encoded by lsm__edit_*; applied by lsm__apply_edit. */
+struct edit {
+    struct buf body;
+    bool failed;
+};
+
+/* The durable state apart from the data itself. GUARDED(db->mu) while open. */
+struct manifest {
+    const basin_allocator *mem;
+    struct lsm_stratum **strata; /* counted references */
+    size_t stratum_count, stratum_capacity;
+    struct pin *pins;
+    size_t pin_count, pin_capacity;
+    struct feed_hold *holds;
+    size_t hold_count, hold_capacity;
+    struct place replay_from;
+    uint64_t seqno; /* newest handed out, as far as edits tell */
+    bool clean;
+    struct place place; /* edits before it are applied */
+    uint64_t edits;     /* applied so far */
+};
+
+void lsm__edit_init(struct edit *e, const basin_allocator *mem);
+void lsm__edit_release(struct edit *e);
+void lsm__edit_add_stratum(struct edit *e, const struct lsm_stratum *s);
+void lsm__edit_remove_stratum(struct edit *e, struct object_id id);
+void lsm__edit_move_stratum(struct edit *e, struct object_id id, uint32_t level, uint64_t run);
+void lsm__edit_replay_from(struct edit *e, struct place p);
+void lsm__edit_pin(struct edit *e, const struct pin *p);
+void lsm__edit_unpin(struct edit *e, const char *name);
+void lsm__edit_seqno(struct edit *e, uint64_t seqno);
+void lsm__edit_checkpoint(struct edit *e, struct place p);
+void lsm__edit_hold(struct edit *e, const struct feed_hold *h);
+void lsm__edit_load(struct edit *e, uint64_t seqno);
+void lsm__edit_clean(struct edit *e);
+/* The whole manifest as one edit, for a checkpoint. */
+void lsm__edit_all(struct edit *e, const struct manifest *m);
+/* Decodes and applies. Unknown tags, bad bytes, removal of what is not there: CORRUPT. New strata
+ * belong to db (they open their object lazily). */
+basin_status lsm__manifest_apply(struct lsm *db, struct manifest *m, struct bytes body,
+                                 struct place after, basin_error *err);
+void lsm__manifest_release(struct manifest *m);
+
+/* ------------------------------------------------------------------ log files */
+
+struct log_file {
+    struct lsm *db;
+    _Atomic uint32_t ref_count;
+    uint64_t epoch;
+    struct os_file *file;
+    struct os_map *map; /* NULL: written with calls */
+    uint64_t size;      /* of the file */
+    uint64_t end;       /* where the next record goes; leader only */
+    _Atomic uint64_t end_shared;
+    _Atomic uint64_t synced;
+    _Atomic bool fresh; /* its name is not synced yet (R4) */
+    uint64_t seed;      /* of record checksums */
+    struct codec_key key;
+    struct buf scratch;
+};
+
+/* Creates log/E. EXISTS when it is there. */
+basin_status lsm__log_create(struct lsm *db, uint64_t epoch, struct log_file **out,
+                             basin_error *err);
+void lsm__log_ref(struct log_file *l);
+void lsm__log_unref(struct log_file *l);
+/* LIMIT (no error text) when the file is full: the leader then rolls the epoch. */
+basin_status lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
+                             struct bytes body, struct place *at, basin_error *err);
+basin_status lsm__log_sync(struct log_file *l, basin_error *err);
+
+/* Reads records of log/E from a place on. */
+struct log_reader {
+    struct lsm *db;
+    uint64_t epoch;
+    struct os_file *file;
+    uint64_t size;
+    uint64_t at;
+    uint64_t limit;       /* read no record at or after this position */
+    uint64_t seed;
+    struct codec_key key;
+    struct buf buf, plain;
+    uint64_t window_at;   /* position of buf's first byte */
+    bool sealed;          /* a SEAL was read */
+    bool sealed_bodies;   /* bodies are encrypted */
+    bool live;            /* a writer may be appending: a bad record is always the tail */
+    uint64_t synced_seen; /* largest synced position in records read */
+};
+/* NOT_FOUND when there is no such log. CORRUPT / VERSION for its header. */
+basin_status lsm__log_reader_open(struct lsm *db, struct place from, struct log_reader *r,
+                                  basin_error *err);
+void lsm__log_reader_close(struct log_reader *r);
+/* END at the tail (or the seal: r->sealed). CORRUPT when damage lies below a synced position. */
+basin_status lsm__log_reader_next(struct log_reader *r, struct record *out, basin_error *err);
+basin_status lsm__log_path(const struct lsm *db, uint64_t epoch, char *to, size_t size,
+                           basin_error *err);
+
+/* ------------------------------------------------------------------ memory */
+
+/* Counts what passes through; refuses nothing by itself. */
+struct counting_allocator {
+    basin_allocator iface;
+    const basin_allocator *under;
+    _Atomic size_t used;
+    _Atomic size_t peak;
+};
+void lsm__counting_init(struct counting_allocator *c, const basin_allocator *under);
+
+/* ------------------------------------------------------------------ the database */
+
+struct snapshot {
+    uint64_t seqno;
+    struct snapshot *prev, *next;
+};
+
+/* An open value stratum, and what is known of one that is stored. */
+struct open_value {
+    struct object_id id;
+    struct value_stratum *stratum;
+    uint32_t users;
+    uint64_t tick;
+};
+struct value_state {
+    struct object_id id;
+    uint64_t size;
+    struct place born;
+    uint64_t used, uses;  /* by strata of the manifest */
+    struct place dead;    /* from here on nothing refers to it; epoch 0 = live */
+};
+
+struct writer_wait {
+    bool shared;
+    struct writer_wait *next;
+};
+
+enum request_kind { REQUEST_COMMIT, REQUEST_EDIT, REQUEST_SYNC, REQUEST_ROTATE,
+                    REQUEST_CALL };
+
+/* What waits for the commit leader. Lives on the caller's stack. */
+struct request {
+    enum request_kind kind;
+    struct lsm_txn *txn;      /* commit: validated and applied */
+    struct bytes ops;         /* commit: encoded operations */
+    uint64_t op_count;
+    struct edit *edit;        /* edit, and published with a commit when set */
+    /* runs on the leader under db->mu after the record is appended and before the edit shows */
+    void (*install)(struct lsm *db, void *ctx);
+    void *install_ctx;
+    basin_status (*call)(struct lsm *db, void *ctx, basin_error *err); /* under mu */
+    void *call_ctx;
+    bool durable;
+    basin_status status;
+    basin_error error;
+    uint64_t seqno;           /* last of the commit */
+    struct place place;
+    bool done;
+    struct request *next;
+};
+
+struct lsm {
+    /* immutable after open */
+    struct counting_allocator counting;
+    const basin_allocator *mem;
+    struct os *os;
+    struct lsm_options o;
+    char path[PATH_SIZE_MAX];
+    struct store *store;
+    uint64_t database_id[2];
+    struct codec_key data_key;
+    bool encrypted;
+    struct lsm_operator *operators;
+    size_t operator_count;
+    struct mem_fold fold;
+    struct os_file *lock_file;
+    struct stratum_cache *cache;
+    struct stratum_counters counters;
+    uint64_t process_id;
+    uint64_t created_ms;
+    bool without_key;             /* checks only: an encrypted database is opened without key */
+
+    /* atomic */
+    _Atomic uint64_t visible;      /* newest seqno that readers see */
+    _Atomic bool interrupted;
+    _Atomic bool closing;
+    _Atomic uint64_t commits, conflicts, syncs, log_written, flushes, merges, moves;
+    _Atomic uint64_t retired_bytes;
+    _Atomic uint64_t merge_bytes_in, merge_bytes_out, stalls, stall_us, gets, puts;
+    _Atomic uint64_t next_number;  /* of objects of this epoch */
+    _Atomic uint64_t epoch;        /* the log's; changed by the leader */
+    _Atomic bool crowded;          /* writers must look at room: set with mu held */
+    _Atomic bool tail_unsafe_hint; /* the same as tail_unsafe, readable without mu */
+
+    struct os_mutex *writer_mu;    /* locked-mode transactions: see txn.c */
+    struct os_cond *writer_cond;
+    struct lsm_txn *writer;        /* GUARDED(writer_mu) holder */
+    uint64_t writers_shared;       /* GUARDED(writer_mu) optimistic commits in flight */
+    struct writer_wait *writer_line; /* GUARDED(writer_mu) first come, first served */
+
+    struct os_mutex *queue_mu;
+    struct os_cond *queue_cond;
+    struct request *queue_head, *queue_tail; /* GUARDED(queue_mu) */
+    bool leading;                            /* GUARDED(queue_mu) */
+
+    /* leader only */
+    struct log_file *log;         /* NULL until the first record */
+    uint64_t last_seqno;          /* newest handed out */
+    uint64_t published_at;
+    uint64_t last_sync_ns;
+
+    struct os_mutex *mu;
+    struct os_cond *work_cond;    /* background threads wait here */
+    struct os_cond *idle_cond;    /* those who wait for background work */
+    struct manifest manifest;     /* GUARDED(mu) */
+    struct version *current;      /* GUARDED(mu) */
+    struct memtable *active;      /* GUARDED(mu) for the pointer */
+    uint64_t first_epoch;         /* of this open */
+    struct place active_from;     /* GUARDED(mu) first log place of the active memtable */
+    struct {
+        struct memtable *table;
+        struct place from;        /* its first place */
+    } immutable[IMMUTABLE_MAX + 2]; /* GUARDED(mu) oldest first */
+    size_t immutable_count;       /* GUARDED(mu) */
+    struct snapshot snapshots;    /* GUARDED(mu) ring, oldest first */
+    uint64_t snapshot_count;      /* GUARDED(mu) */
+    uint64_t children;            /* GUARDED(mu) open transactions, loads, feeds */
+    char child_kind[32];          /* GUARDED(mu) what the newest of them is */
+    basin_status failed;          /* GUARDED(mu) background or sync failure: writes refuse */
+    basin_error failure;          /* GUARDED(mu) */
+
+    uint64_t level0_runs;         /* GUARDED(mu) of the current version */
+    bool flush_running, merge_running; /* GUARDED(mu) */
+    bool flush_wanted;            /* GUARDED(mu) */
+    uint64_t merge_pointer[LSM_LEVEL_COUNT]; /* GUARDED(mu) round robin by object */
+    struct place checkpoint;      /* GUARDED(mu) newest one */
+    uint64_t checkpoint_edits;    /* GUARDED(mu) manifest.edits at that time */
+    uint64_t covered_epoch;       /* GUARDED(mu) logs before it are gone or may go */
+    bool checkpoint_running;      /* GUARDED(mu) */
+    bool merge_blocked;           /* GUARDED(mu) merging found damage: merge_error */
+    basin_error merge_error;      /* GUARDED(mu) */
+    bool merge_idle;              /* GUARDED(mu) nothing left to merge */
+    uint64_t work_seen;           /* GUARDED(mu) counts changes that background work may want */
+    bool tail_unsafe;             /* GUARDED(mu) replayed tail may not be on disk: durable commits
+                                     wait for its flush */
+    uint64_t manual_merges;       /* GUARDED(mu) compactions asked for */
+    struct os_thread *threads[2];
+    size_t thread_count;
+
+    struct os_mutex *dead_mu;
+    struct lsm_stratum *dead;     /* GUARDED(dead_mu) to unlink */
+
+    struct os_mutex *values_mu;
+    struct open_value open_values[32]; /* GUARDED(values_mu) */
+    uint64_t open_tick;                /* GUARDED(values_mu) */
+    struct value_state *values;        /* GUARDED(mu) */
+    size_t value_count, value_capacity;
+
+    struct version *versions;     /* GUARDED(dead_mu) all that are alive */
+    struct readers *readers;      /* reader table; NULL when none */
+    struct reader_state *reader;  /* this process reads only */
+};
+
+/* Poisons: the first failure stays and is returned by later writes. Takes mu. */
+void lsm__poison(struct lsm *db, basin_status st, const basin_error *err);
+/* The stored failure, or OK. Takes mu. */
+basin_status lsm__failure(struct lsm *db, basin_error *err);
+
+/* commit.c: hands the request to the leader (maybe this thread) and waits for its result. */
+basin_status lsm__submit(struct lsm *db, struct request *r, basin_error *err);
+/* Waits while writers must: too many memtables wait for their flush, too much debt. */
+basin_status lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err);
+basin_status lsm__wait_for_tail(struct lsm *db, basin_error *err);
+/* Puts encoded operations into a memtable with ascending seqnos. */
+basin_status lsm__apply_ops(struct memtable *m, struct bytes ops, uint64_t first_seqno,
+                            uint64_t *next_seqno, basin_error *err);
+basin_status lsm__call(struct lsm *db, basin_status (*fn)(struct lsm *db, void *ctx,
+                                                          basin_error *err),
+                       void *ctx, basin_error *err);
+/* Publishes an edit durably; install runs under mu together with it. */
+basin_status lsm__publish(struct lsm *db, struct edit *edit,
+                          void (*install)(struct lsm *db, void *ctx), void *ctx,
+                          basin_error *err);
+
+/* manifest.c / version.c */
+struct lsm_stratum *lsm__stratum_new(struct lsm *db, struct object_id id); /* NULL: no memory */
+void lsm__dead_release(struct lsm *db, bool unlink);
+void lsm__stratum_ref(struct lsm_stratum *s);
+void lsm__stratum_unref(struct lsm_stratum *s);
+void lsm__version_ref(struct version *v);
+void lsm__version_unref(struct version *v);
+/* Builds a version from manifest and memtables and makes it current. REQUIRES(db->mu). */
+basin_status lsm__version_install(struct lsm *db, basin_error *err);
+/* A counted reference to the current version. Takes mu. */
+struct version *lsm__version_get(struct lsm *db);
+
+/* snapshots, GUARDED(db->mu) */
+void lsm__snapshot_add(struct lsm *db, struct snapshot *s);
+void lsm__snapshot_remove(struct lsm *db, struct snapshot *s);
+/* Every seqno that somebody reads at or may, ascending, visible last. REQUIRES(db->mu). The array
+ * is from db->mem. */
+basin_status lsm__snapshot_list(struct lsm *db, uint64_t **out, size_t *count, size_t *capacity,
+                                basin_error *err);
+
+/* objects */
+void lsm__object_name(char to[LSM_OBJECT_NAME_SIZE], const char *class_name, struct object_id id);
+bool lsm__object_parse(const char *name, struct object_id *id);
+basin_status lsm__write_options(struct lsm *db, struct object_id id,
+                                struct stratum_write_options *out, basin_error *err);
+void lsm__read_options(const struct lsm *db, struct object_id id,
+                       struct stratum_read_options *out);
+struct object_id lsm__next_object(struct lsm *db);
+
+/* values.c: reference bytes of ENTRY_REF */
+basin_status lsm__value_load(struct lsm *db, struct bytes ref, struct arena *to,
+                             struct bytes *value, basin_error *err);
+basin_status lsm__value_part(struct lsm *db, struct bytes ref, uint64_t offset, void *to, size_t n,
+                             size_t *got, uint64_t *size, basin_error *err);
+void lsm__copy_part(struct bytes from, uint64_t offset, void *to, size_t n, size_t *got);
+
+/* readers.c: tells reader processes of the newest commit. Leader only. */
+void lsm__readers_publish(struct lsm *db);
+
+basin_status lsm__values_open(struct lsm *db, basin_error *err);
+void lsm__values_close(struct lsm *db);
+void lsm__values_sweep(struct lsm *db);
+/* Place of the oldest version that is alive in this process. */
+struct place lsm__versions_oldest(struct lsm *db);
+/* Place of the oldest version of any reader process: what was retired at or before it may go. One
+ * that is just opening counts as {0, 0}: nothing may go. {UINT64_MAX, 0} when there is none. */
+struct place lsm__readers_oldest(struct lsm *db);
+basin_status lsm__readers_open_writer(struct lsm *db, basin_error *err);
+void lsm__readers_close(struct lsm *db);
+basin_status lsm__open_reader(struct lsm *db, basin_error *err);
+uint64_t lsm__readers_count(struct lsm *db);
+void lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead); /* REQUIRES(mu) */
+/* Oldest epoch that a consumer of the change feed needs. REQUIRES(mu) */
+uint64_t lsm__feed_keep_epoch(struct lsm *db);
+/* Removes strata that no manifest names. */
+basin_status lsm__sweep_orphans(struct lsm *db, basin_error *err);
+
+/* head.c, recover.c, open.c */
+void lsm__kdf_defaults(struct lsm_options *o);
+basin_status lsm__head_create(struct lsm *db, basin_error *err);
+basin_status lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err);
+basin_status lsm__checkpoint_load(struct lsm *db, struct place at, struct manifest *m,
+                                  basin_error *err);
+basin_status lsm__log_list(struct lsm *db, uint64_t **out, size_t *count, size_t *capacity,
+                           basin_error *err);
+basin_status lsm__remove_covered(struct lsm *db, basin_error *err);
+void lsm__background_failed(struct lsm *db, basin_status st, const basin_error *err);
+void lsm__log_remove(struct lsm *db, uint64_t epoch);
+
+/* flush.c, merge.c, background.c */
+basin_status lsm__rotate(struct lsm *db, basin_error *err);      /* leader, takes mu */
+uint64_t lsm__next_run(struct lsm *db);                           /* REQUIRES(db->mu) */
+basin_status lsm__flush_step(struct lsm *db, bool *did, basin_error *err);
+basin_status lsm__merge_step(struct lsm *db, bool *did, basin_error *err);
+basin_status lsm__checkpoint(struct lsm *db, basin_error *err);
+bool lsm__checkpoint_due(struct lsm *db); /* REQUIRES(db->mu) */
+void lsm__remove_dead(struct lsm *db);    /* unlinks what nobody needs */
+basin_status lsm__background_start(struct lsm *db, basin_error *err);
+void lsm__background_stop(struct lsm *db);
+void lsm__background_wake(struct lsm *db); /* takes mu */
+/* The table of operators for memtable_new. */
+const struct mem_fold *lsm__fold_table(const struct lsm *db);
+/* One piece of work in the order flush, checkpoint, merge. */
+basin_status lsm__background_step(struct lsm *db, bool *did, basin_error *err);
+
+/* strata of a merge or flush being written; cut at stratum_size */
+struct output;
+struct output_options {
+    struct lsm *db;
+    uint32_t level;
+    uint64_t run;              /* level 0 */
+    uint64_t seqno_elide;
+    uint64_t size_max;         /* of one stratum; 0 = no cut */
+    const struct range_tombstone *ranges; /* fragments ascending, clipped into the outputs */
+    size_t range_count;
+};
+basin_status lsm__output_open(const struct output_options *options, struct output **out,
+                              basin_error *err);
+basin_status lsm__output_add(struct output *o, const struct entry *e, basin_error *err);
+/* Finishes and syncs; the strata are then in lsm__output_strata. */
+basin_status lsm__output_finish(struct output *o, basin_error *err);
+size_t lsm__output_strata(struct output *o, struct lsm_stratum ***strata);
+uint64_t lsm__output_bytes(const struct output *o);
+/* Removes the objects of an output that was not published (keep = false). */
+void lsm__output_close(struct output *o, bool keep);
+
+#endif

@@ -1,0 +1,251 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The log of an epoch: one appended file, mapped where blocks can be allocated, else written with
+ * calls. This file writes; log_read.c reads. The law is docs/format/log.md.
+ *
+ * A file starts small and doubles in place up to log_size_max; then the epoch is rolled. Records
+ * carry a checksum seeded by the log's random salt and their position, so that bytes of a recycled
+ * file never parse.
+ * Only the commit leader appends; sync may run beside it.
+ */
+#include <stdio.h>
+
+#include "lsm/log_format.h"
+
+basin_status
+lsm__log_path(const struct lsm *db, uint64_t epoch, char *to, size_t size, basin_error *err)
+{
+    int n = snprintf(to, size, "%s/log/%llu", db->path, (unsigned long long)epoch);
+
+    if (n < 0 || (size_t)n >= size)
+        return error_set(err, BASIN_LIMIT, "path is too long: %zu bytes at most", size);
+    return BASIN_OK;
+}
+
+void
+lsm__log_ref(struct log_file *l)
+{
+    atomic_fetch_add_explicit(&l->ref_count, 1, memory_order_relaxed);
+}
+
+void
+lsm__log_unref(struct log_file *l)
+{
+    const basin_allocator *mem;
+
+    if (l == NULL || atomic_fetch_sub_explicit(&l->ref_count, 1, memory_order_acq_rel) != 1)
+        return;
+    mem = l->db->mem;
+    os_unmap(l->map);
+    os_close(l->file);
+    codec_wipe(&l->key, sizeof(l->key));
+    buf_release(&l->scratch);
+    mem_free(mem, l, sizeof(*l));
+}
+
+/* ------------------------------------------------------------------ header */
+
+uint64_t
+lsm__log_seed(const uint8_t header[LOG_HEADER_SIZE])
+{
+    return hash64(header + 16, 56, 0x6261736e6c6f6721u);
+}
+
+void
+lsm__log_header_make(const struct lsm *db, uint64_t epoch, const uint8_t salt[CODEC_SALT_SIZE],
+                     uint8_t header[LOG_HEADER_SIZE])
+{
+    memset(header, 0, LOG_HEADER_SIZE);
+    memcpy(header, LOG_MAGIC, 8);
+    store_u32(header + 8, LSM_FORMAT_VERSION);
+    store_u32(header + 12, db->encrypted ? LOG_FLAG_SEALED : 0);
+    store_u64(header + 16, db->database_id[0]);
+    store_u64(header + 24, db->database_id[1]);
+    store_u64(header + 32, epoch);
+    memcpy(header + 40, salt, CODEC_SALT_SIZE);
+    store_u64(header + 64, db->process_id);
+    store_u64(header + 120, hash64(header, 120, 0));
+}
+
+/* Makes [0, size) of the file real and maps it; without blocks to allocate it stays unmapped. */
+static basin_status
+make_room(struct log_file *l, uint64_t size, basin_error *err)
+{
+    basin_status st;
+    struct os_map *map = NULL;
+
+    TRY(os_allocate(l->file, size, err));
+    if (l->db->os->maps) {
+        TRY(os_map(l->file, 0, (size_t)size, true, &map, err));
+        os_unmap(l->map);
+        l->map = map;
+    }
+    l->size = size;
+out:
+    return st;
+}
+
+static basin_status
+write_bytes(struct log_file *l, uint64_t at, const void *p, size_t n, basin_error *err)
+{
+    if (l->map != NULL) {
+        os_map_write(l->map, (size_t)at, p, n);
+        return BASIN_OK;
+    }
+    return os_write(l->file, at, p, n, err);
+}
+
+static basin_status
+log_begin(struct log_file *l, basin_error *err)
+{
+    basin_status st;
+    uint8_t header[LOG_HEADER_SIZE];
+    uint8_t salt[CODEC_SALT_SIZE];
+    uint64_t size = 0;
+
+    TRY(os_size(l->file, &size, err));
+    TRY(l->db->os->ops->random(l->db->os, salt, sizeof(salt), err));
+    lsm__log_header_make(l->db, l->epoch, salt, header);
+    l->seed = lsm__log_seed(header);
+    if (l->db->encrypted)
+        codec_subkey(&l->db->data_key, salt, "basinlog", &l->key);
+    TRY(make_room(l, MAX_OF(size, LOG_SIZE_START), err));
+    TRY(write_bytes(l, 0, header, sizeof(header), err));
+    l->end = LOG_HEADER_SIZE;
+    atomic_store_explicit(&l->end_shared, l->end, memory_order_release);
+out:
+    return st;
+}
+
+/*
+ * The header is written before the name changes, so that log/E never shows a foreign header after
+ * a kill; after a power loss an un-synced header is told by its checksum and the log then counts
+ * as empty, which it is: nothing durable was acknowledged before lsm__log_sync.
+ */
+basin_status
+lsm__log_create(struct lsm *db, uint64_t epoch, struct log_file **out, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    char path[PATH_SIZE_MAX + 64];
+    struct log_file *l = mem_new(db->mem, sizeof(*l));
+
+    *out = NULL;
+    if (l == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory for a log");
+    l->db = db;
+    l->epoch = epoch;
+    l->fresh = true;
+    atomic_init(&l->ref_count, 1);
+    buf_init(&l->scratch, db->mem);
+    TRY(lsm__log_path(db, epoch, path, sizeof(path), err));
+    TRY(os_open(db->os, path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &l->file, err));
+    st = log_begin(l, err);
+    if (st != BASIN_OK) {
+        (void)!db->os->ops->unlink(db->os, path, NULL);
+        goto out;
+    }
+    *out = l;
+    l = NULL;
+out:
+    lsm__log_unref(l);
+    return st;
+}
+
+/* ------------------------------------------------------------------ appending */
+
+uint64_t
+lsm__record_seed(uint64_t log_seed, uint64_t at)
+{
+    return log_seed ^ (at * 0x9E3779B97F4A7C15u);
+}
+
+static basin_status
+grow_for(struct log_file *l, uint64_t need, basin_error *err)
+{
+    uint64_t max = l->db->o.log_size_max, size = l->size;
+
+    if (l->end + need <= size)
+        return BASIN_OK;
+    if (l->end + need > max && l->end > LOG_HEADER_SIZE)
+        return BASIN_LIMIT; /* the caller rolls the epoch */
+    while (size < l->end + need)
+        size *= 2;
+    return make_room(l, size, err);
+}
+
+/* Assembles header, body and padding in scratch; the body is sealed when the database is. */
+static basin_status
+assemble(struct log_file *l, const uint8_t head[LOG_RECORD_HEADER_SIZE], struct bytes body,
+         size_t padded, basin_error *err)
+{
+    size_t stored = load_u32(head + 8);
+
+    buf_clear(&l->scratch);
+    if (buf_reserve(&l->scratch, padded) != BASIN_OK)
+        return error_set(err, BASIN_NO_MEM, "no memory for a record of %zu bytes", padded);
+    memset(l->scratch.data, 0, padded);
+    memcpy(l->scratch.data, head, LOG_RECORD_HEADER_SIZE);
+    if (l->db->encrypted)
+        codec_seal(&l->key, l->end, bytes_of(head + 8, LOG_RECORD_HEADER_SIZE - 8), body,
+                   l->scratch.data + LOG_RECORD_HEADER_SIZE);
+    else if (body.size)
+        memcpy(l->scratch.data + LOG_RECORD_HEADER_SIZE, body.data, body.size);
+    store_u64(l->scratch.data, hash64(l->scratch.data + 8, LOG_RECORD_HEADER_SIZE - 8 + stored,
+                                      lsm__record_seed(l->seed, l->end)));
+    l->scratch.size = padded;
+    return BASIN_OK;
+}
+
+basin_status
+lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
+                struct bytes body, struct place *at, basin_error *err)
+{
+    basin_status st;
+    uint8_t head[LOG_RECORD_HEADER_SIZE] = { 0 };
+    size_t stored = body.size + (l->db->encrypted ? CODEC_TAG_SIZE : 0);
+    size_t padded = (LOG_RECORD_HEADER_SIZE + stored + LOG_RECORD_ALIGN - 1) &
+                    ~(size_t)(LOG_RECORD_ALIGN - 1);
+
+    if (stored > UINT32_MAX / 2)
+        FAIL(err, BASIN_LIMIT, "a record of %zu bytes is larger than %u", stored, UINT32_MAX / 2);
+    TRY(grow_for(l, padded + (type == RECORD_SEAL ? 0 : LOG_SEAL_ROOM), err));
+    store_u32(head + 8, (uint32_t)stored);
+    head[12] = (uint8_t)type;
+    store_u64(head + 16, first_seqno);
+    store_u64(head + 24, atomic_load_explicit(&l->synced, memory_order_relaxed));
+    TRY(assemble(l, head, body, padded, err));
+    TRY(write_bytes(l, l->end, l->scratch.data, padded, err));
+    *at = (struct place){ l->epoch, l->end };
+    l->end += padded;
+    atomic_store_explicit(&l->end_shared, l->end, memory_order_release);
+    atomic_fetch_add_explicit(&l->db->log_written, padded, memory_order_relaxed);
+out:
+    return st;
+}
+
+/* R4: the name of the log is synced with its first bytes. */
+basin_status
+lsm__log_sync(struct log_file *l, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    char path[PATH_SIZE_MAX + 64];
+    uint64_t end = atomic_load_explicit(&l->end_shared, memory_order_acquire);
+    uint64_t synced = atomic_load_explicit(&l->synced, memory_order_acquire);
+
+    if (end <= synced)
+        return BASIN_OK;
+    TRY(os_sync(l->file, true, err));
+    if (atomic_load_explicit(&l->fresh, memory_order_acquire)) {
+        (void)snprintf(path, sizeof(path), "%s/log", l->db->path);
+        TRY(l->db->os->ops->sync_dir(l->db->os, path, err));
+        atomic_store_explicit(&l->fresh, false, memory_order_release);
+    }
+    atomic_fetch_add_explicit(&l->db->syncs, 1, memory_order_relaxed);
+    while (synced < end && !atomic_compare_exchange_weak_explicit(
+                               &l->synced, &synced, end, memory_order_acq_rel,
+                               memory_order_acquire))
+        ;
+out:
+    return st;
+}

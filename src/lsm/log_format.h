@@ -1,0 +1,17 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/* Bytes of log files, shared by the writer and the reader of them: docs/format/log.md. */
+#ifndef LSM_LOG_FORMAT_H
+#define LSM_LOG_FORMAT_H
+
+#include "lsm/internal.h"
+
+#define LOG_MAGIC "BASINLOG"
+enum { LOG_FLAG_SEALED = 1 };
+
+uint64_t lsm__log_seed(const uint8_t header[LOG_HEADER_SIZE]);
+uint64_t lsm__record_seed(uint64_t log_seed, uint64_t at);
+void lsm__log_header_make(const struct lsm *db, uint64_t epoch,
+                          const uint8_t salt[CODEC_SALT_SIZE], uint8_t header[LOG_HEADER_SIZE]);
+
+#endif

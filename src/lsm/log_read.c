@@ -1,0 +1,208 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reads the records of a log file, from recovery, reader processes and the change feed. Every
+ * record is checked on a copy, never on mapped bytes. A bad record is the tail, unless a later one
+ * proves that the place had been synced: then it is damage.
+ */
+#include "lsm/log_format.h"
+
+enum { LOG_WINDOW = 1 << 20 };
+
+/* Bytes [at, at + n) into the window; false when the file ends before. */
+static basin_status
+load(struct log_reader *r, uint64_t at, size_t n, const uint8_t **p, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    size_t got = 0, want;
+
+    *p = NULL;
+    if (at + n > r->size)
+        return BASIN_OK;
+    if (at < r->window_at || at + n > r->window_at + r->buf.size) {
+        want = MAX_OF(n, (size_t)MIN_OF((uint64_t)LOG_WINDOW, r->size - at));
+        buf_clear(&r->buf);
+        if (buf_reserve(&r->buf, want) != BASIN_OK)
+            FAIL(err, BASIN_NO_MEM, "log %llu: no memory for %zu bytes",
+                 (unsigned long long)r->epoch, want);
+        TRY(os_read(r->file, at, r->buf.data, want, &got, err));
+        r->window_at = at;
+        r->buf.size = got;
+        if (got < n)
+            return BASIN_OK;
+    }
+    *p = r->buf.data + (at - r->window_at);
+out:
+    return st;
+}
+
+static basin_status
+read_header(struct log_reader *r, basin_error *err)
+{
+    basin_status st;
+    const uint8_t *p;
+    struct lsm *db = r->db;
+    unsigned long long epoch = r->epoch;
+
+    TRY(load(r, 0, LOG_HEADER_SIZE, &p, err));
+    if (p == NULL || hash64(p, 120, 0) != load_u64(p + 120)) {
+        r->size = 0; /* never synced: nothing durable can be in it */
+        goto out;
+    }
+    if (memcmp(p, LOG_MAGIC, 8) != 0)
+        FAIL(err, BASIN_CORRUPT, "log %llu: not a Basin log", epoch);
+    if (load_u32(p + 8) != LSM_FORMAT_VERSION)
+        FAIL(err, BASIN_VERSION, "log %llu: format %u, this build reads %u", epoch,
+             load_u32(p + 8), LSM_FORMAT_VERSION);
+    if (load_u64(p + 16) != db->database_id[0] || load_u64(p + 24) != db->database_id[1])
+        FAIL(err, BASIN_CORRUPT, "log %llu: belongs to another database", epoch);
+    if (load_u64(p + 32) != r->epoch) {
+        r->size = 0; /* a recycled file whose new header never reached the disk */
+        goto out;
+    }
+    r->sealed_bodies = load_u32(p + 12) & LOG_FLAG_SEALED;
+    if (r->sealed_bodies && !db->encrypted)
+        FAIL(err, BASIN_WRONG_KEY, "log %llu: sealed, and no key was given", epoch);
+    if (r->sealed_bodies)
+        codec_subkey(&db->data_key, p + 40, "basinlog", &r->key);
+    r->seed = lsm__log_seed(p);
+out:
+    return st;
+}
+
+basin_status
+lsm__log_reader_open(struct lsm *db, struct place from, struct log_reader *r, basin_error *err)
+{
+    basin_status st;
+    char path[PATH_SIZE_MAX + 64];
+
+    *r = (struct log_reader){ .db = db, .epoch = from.epoch, .limit = UINT64_MAX };
+    buf_init(&r->buf, db->mem);
+    buf_init(&r->plain, db->mem);
+    TRY(lsm__log_path(db, from.epoch, path, sizeof(path), err));
+    TRY(os_open(db->os, path, OS_READ, &r->file, err));
+    TRY(os_size(r->file, &r->size, err));
+    TRY(read_header(r, err));
+    r->at = MAX_OF(from.at, (uint64_t)LOG_HEADER_SIZE);
+out:
+    if (st != BASIN_OK)
+        lsm__log_reader_close(r);
+    return st;
+}
+
+void
+lsm__log_reader_close(struct log_reader *r)
+{
+    os_close(r->file);
+    r->file = NULL;
+    codec_wipe(&r->key, sizeof(r->key));
+    buf_release(&r->buf);
+    buf_release(&r->plain);
+}
+
+/* The record at `at`, its stored body in the window; *p NULL when there is no valid one. */
+static basin_status
+check_record(struct log_reader *r, uint64_t at, const uint8_t **p, basin_error *err)
+{
+    basin_status st;
+    size_t stored;
+
+    TRY(load(r, at, LOG_RECORD_HEADER_SIZE, p, err));
+    if (*p == NULL)
+        goto out;
+    stored = load_u32(*p + 8);
+    if ((*p)[12] < RECORD_BATCH || (*p)[12] > RECORD_SEAL || (*p)[13] || (*p)[14] || (*p)[15] ||
+        stored > r->size - at - LOG_RECORD_HEADER_SIZE) {
+        *p = NULL;
+        goto out;
+    }
+    TRY(load(r, at, LOG_RECORD_HEADER_SIZE + stored, p, err));
+    if (*p != NULL && hash64(*p + 8, LOG_RECORD_HEADER_SIZE - 8 + stored,
+                             lsm__record_seed(r->seed, at)) != load_u64(*p))
+        *p = NULL;
+out:
+    return st;
+}
+
+/* Looks behind a bad record for one that knows the place as synced. */
+static basin_status
+prove_tail(struct log_reader *r, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const uint8_t *p;
+
+    if (r->synced_seen > r->at)
+        goto damaged;
+    for (uint64_t at = r->at + LOG_RECORD_ALIGN; at + LOG_RECORD_HEADER_SIZE <= r->size;
+         at += LOG_RECORD_ALIGN) {
+        TRY(check_record(r, at, &p, err));
+        if (p != NULL && load_u64(p + 24) > r->at)
+            goto damaged;
+    }
+out:
+    return st;
+damaged:
+    st = error_set(err, BASIN_CORRUPT, "log %llu: damaged record at byte %llu, below synced ones",
+                   (unsigned long long)r->epoch, (unsigned long long)r->at);
+    error_hint(err, "run basin repair or basin salvage");
+    goto out;
+}
+
+static basin_status
+open_body(struct log_reader *r, const uint8_t *p, struct record *out, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    size_t stored = load_u32(p + 8);
+    struct bytes body = bytes_of(p + LOG_RECORD_HEADER_SIZE, stored);
+
+    out->body = body;
+    if (!r->sealed_bodies)
+        goto out;
+    if (stored < CODEC_TAG_SIZE)
+        FAIL(err, BASIN_CORRUPT, "log %llu: sealed record of %zu bytes at byte %llu",
+             (unsigned long long)r->epoch, stored, (unsigned long long)r->at);
+    buf_clear(&r->plain);
+    if (buf_reserve(&r->plain, stored) != BASIN_OK)
+        FAIL(err, BASIN_NO_MEM, "no memory for a record of %zu bytes", stored);
+    st = codec_unseal(&r->key, r->at, bytes_of(p + 8, LOG_RECORD_HEADER_SIZE - 8), body,
+                      r->plain.data, err);
+    r->plain.size = stored - CODEC_TAG_SIZE;
+    out->body = buf_bytes(&r->plain);
+out:
+    return st;
+}
+
+basin_status
+lsm__log_reader_next(struct log_reader *r, struct record *out, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const uint8_t *p = NULL;
+    size_t padded;
+
+    *out = (struct record){ 0 };
+    if (r->sealed || r->at >= r->limit)
+        return BASIN_END;
+    if (r->at < r->size)
+        TRY(check_record(r, r->at, &p, err));
+    if (p == NULL) {
+        if (!r->live)
+            TRY(prove_tail(r, err));
+        return BASIN_END;
+    }
+    padded = (LOG_RECORD_HEADER_SIZE + load_u32(p + 8) + LOG_RECORD_ALIGN - 1) &
+             ~(size_t)(LOG_RECORD_ALIGN - 1);
+    out->type = (enum record_type)p[12];
+    out->place = (struct place){ r->epoch, r->at };
+    out->first_seqno = load_u64(p + 16);
+    out->synced = load_u64(p + 24);
+    out->after = (struct place){ r->epoch, r->at + padded };
+    r->synced_seen = MAX_OF(r->synced_seen, out->synced);
+    TRY(open_body(r, p, out, err));
+    r->at += padded;
+    if (out->type == RECORD_SEAL) {
+        r->sealed = true;
+        return BASIN_END;
+    }
+out:
+    return st;
+}

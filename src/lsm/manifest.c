@@ -1,0 +1,448 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The manifest: which strata, value strata, pins and holds are live. Edits change it, both while
+ * the database runs and when the log is replayed; the two go through the same code.
+ * It never decides; it checks that an edit fits and applies it.
+ */
+#include "lsm/internal.h"
+
+/* ------------------------------------------------------------------ strata by count */
+
+void
+lsm__stratum_ref(struct lsm_stratum *s)
+{
+    atomic_fetch_add_explicit(&s->ref_count, 1, memory_order_relaxed);
+}
+
+static void
+stratum_free(struct lsm_stratum *s)
+{
+    const basin_allocator *mem = s->db->mem;
+
+    stratum_close(atomic_load_explicit(&s->opened, memory_order_acquire));
+    buf_release(&s->first_key);
+    buf_release(&s->last_key);
+    mem_free(mem, s->uses, s->use_count * sizeof(*s->uses));
+    mem_free(mem, s, sizeof(*s));
+}
+
+/* The last reference frees; an obsolete one hands its object to lsm__remove_dead first. */
+void
+lsm__stratum_unref(struct lsm_stratum *s)
+{
+    struct lsm *db;
+
+    if (s == NULL || atomic_fetch_sub_explicit(&s->ref_count, 1, memory_order_acq_rel) != 1)
+        return;
+    db = s->db;
+    if (!s->obsolete) {
+        stratum_free(s);
+        return;
+    }
+    os_mutex_lock(db->dead_mu);
+    s->next = db->dead;
+    db->dead = s;
+    os_mutex_unlock(db->dead_mu);
+}
+
+/*
+ * Frees the strata handed over by the last reference, and removes their objects when `unlink`:
+ * those that every reader process has let go; the others wait.
+ */
+void
+lsm__dead_release(struct lsm *db, bool unlink)
+{
+    struct lsm_stratum *list, *next;
+    char name[LSM_OBJECT_NAME_SIZE];
+    struct place held;
+
+    os_mutex_lock(db->dead_mu);
+    list = db->dead;
+    db->dead = NULL;
+    os_mutex_unlock(db->dead_mu);
+    if (list == NULL)
+        return;
+    held = unlink ? lsm__readers_oldest(db) : (struct place){ UINT64_MAX, 0 };
+    for (; list; list = next) {
+        struct place retired = { list->retired_epoch, list->retired_at };
+        next = list->next;
+        if (place_compare(held, retired) < 0) {
+            os_mutex_lock(db->dead_mu);
+            list->next = db->dead;
+            db->dead = list;
+            os_mutex_unlock(db->dead_mu);
+            continue;
+        }
+        lsm__object_name(name, "strata", list->id);
+        if (unlink)
+            (void)!store_remove(db->store, name, NULL);
+        atomic_fetch_sub_explicit(&db->retired_bytes, list->size, memory_order_relaxed);
+        stratum_free(list);
+    }
+}
+
+struct lsm_stratum *
+lsm__stratum_new(struct lsm *db, struct object_id id)
+{
+    struct lsm_stratum *s = mem_new(db->mem, sizeof(*s));
+
+    if (s == NULL)
+        return NULL;
+    s->db = db;
+    s->id = id;
+    atomic_init(&s->ref_count, 1);
+    buf_init(&s->first_key, db->mem);
+    buf_init(&s->last_key, db->mem);
+    return s;
+}
+
+/* ------------------------------------------------------------------ arrays of the manifest */
+
+/* Grows an array of `size`-byte items to hold one more. */
+static basin_status
+grow(const basin_allocator *mem, void **array, size_t count, size_t *capacity, size_t size)
+{
+    size_t more = *capacity ? *capacity * 2 : 16;
+    void *p;
+
+    if (count < *capacity)
+        return BASIN_OK;
+    p = mem->resize(mem->ctx, *array, *capacity * size, more * size);
+    if (p == NULL)
+        return BASIN_NO_MEM;
+    *array = p;
+    *capacity = more;
+    return BASIN_OK;
+}
+
+static char *
+copy_name(const basin_allocator *mem, struct bytes name)
+{
+    char *p = mem_new(mem, name.size + 1);
+
+    if (p != NULL && name.size)
+        memcpy(p, name.data, name.size);
+    return p;
+}
+
+static void
+free_name(const basin_allocator *mem, char *name)
+{
+    if (name != NULL)
+        mem_free(mem, name, strlen(name) + 1);
+}
+
+static bool
+name_is(const char *name, struct bytes b)
+{
+    return strlen(name) == b.size && memcmp(name, b.data, b.size) == 0;
+}
+
+void
+lsm__manifest_release(struct manifest *m)
+{
+    for (size_t i = 0; i < m->stratum_count; i++)
+        lsm__stratum_unref(m->strata[i]);
+    for (size_t i = 0; i < m->pin_count; i++) {
+        free_name(m->mem, m->pins[i].name);
+        free_name(m->mem, m->pins[i].owner);
+    }
+    for (size_t i = 0; i < m->hold_count; i++)
+        free_name(m->mem, m->holds[i].name);
+    mem_free(m->mem, m->strata, m->stratum_capacity * sizeof(*m->strata));
+    mem_free(m->mem, m->pins, m->pin_capacity * sizeof(*m->pins));
+    mem_free(m->mem, m->holds, m->hold_capacity * sizeof(*m->holds));
+    *m = (struct manifest){ .mem = m->mem };
+}
+
+/* ------------------------------------------------------------------ applying: strata */
+
+static struct object_id
+get_id(struct rd *r)
+{
+    struct object_id id;
+
+    id.epoch = rd_leb(r);
+    id.number = rd_leb(r);
+    return id;
+}
+
+static bool
+same_id(struct object_id a, struct object_id b)
+{
+    return a.epoch == b.epoch && a.number == b.number;
+}
+
+static basin_status
+read_uses(struct lsm_stratum *s, struct rd *r, basin_error *err)
+{
+    uint64_t count = rd_leb(r);
+
+    if (!rd_ok(r) || count > rd_left(r) / 4)
+        return error_set(err, BASIN_CORRUPT, "edit: %llu value uses at byte %zu of %zu",
+                         (unsigned long long)count, r->at, r->size);
+    if (count == 0)
+        return BASIN_OK;
+    s->uses = mem_new(s->db->mem, (size_t)count * sizeof(*s->uses));
+    if (s->uses == NULL)
+        return error_set(err, BASIN_NO_MEM, "edit: no memory for %llu value uses",
+                         (unsigned long long)count);
+    s->use_count = (size_t)count;
+    for (size_t i = 0; i < s->use_count; i++) {
+        s->uses[i].id = get_id(r);
+        s->uses[i].bytes = rd_leb(r);
+        s->uses[i].count = rd_leb(r);
+    }
+    return BASIN_OK;
+}
+
+static basin_status
+read_stratum(struct lsm_stratum *s, struct rd *r, basin_error *err)
+{
+    basin_status st;
+    struct bytes first, last;
+    uint64_t level;
+    uint8_t flags;
+
+    level = rd_leb(r);
+    s->run = rd_leb(r);
+    first = rd_leb_bytes(r);
+    last = rd_leb_bytes(r);
+    flags = rd_u8(r);
+    s->entries = rd_leb(r);
+    s->deletes = rd_leb(r);
+    s->merges = rd_leb(r);
+    s->range_tombstones = rd_leb(r);
+    s->refs = rd_leb(r);
+    s->seqno_min = rd_leb(r);
+    s->seqno_max = rd_leb(r);
+    s->size = rd_leb(r);
+    s->raw_bytes = rd_leb(r);
+    s->hash = rd_u64(r);
+    if (!rd_ok(r) || level >= LSM_LEVEL_COUNT || flags > 3 || first.size > STRATUM_KEY_MAX ||
+        last.size > STRATUM_KEY_MAX)
+        FAIL(err, BASIN_CORRUPT, "edit: bad stratum at byte %zu of %zu", r->at, r->size);
+    s->level = (uint32_t)level;
+    s->last_excluded = flags & 1;
+    s->last_unbounded = flags & 2;
+    TRY(buf_set(&s->first_key, first.data, first.size));
+    TRY(buf_set(&s->last_key, last.data, last.size));
+    TRY(read_uses(s, r, err));
+out:
+    return st;
+}
+
+static size_t
+find_stratum(const struct manifest *m, struct object_id id)
+{
+    size_t i = 0;
+
+    while (i < m->stratum_count && !same_id(m->strata[i]->id, id))
+        i++;
+    return i;
+}
+
+static basin_status
+apply_add(struct lsm *db, struct manifest *m, struct rd *r, basin_error *err)
+{
+    basin_status st;
+    struct object_id id = get_id(r);
+    struct lsm_stratum *s = NULL;
+
+    if (find_stratum(m, id) < m->stratum_count)
+        FAIL(err, BASIN_CORRUPT, "edit: stratum %llu-%llu is added twice",
+             (unsigned long long)id.epoch, (unsigned long long)id.number);
+    s = lsm__stratum_new(db, id);
+    if (s == NULL)
+        FAIL(err, BASIN_NO_MEM, "edit: no memory for a stratum");
+    TRY(read_stratum(s, r, err));
+    TRY(grow(m->mem, (void **)&m->strata, m->stratum_count, &m->stratum_capacity,
+             sizeof(*m->strata)));
+    m->strata[m->stratum_count++] = s;
+    s = NULL;
+out:
+    lsm__stratum_unref(s);
+    return st;
+}
+
+static basin_status
+not_there(const char *what, struct object_id id, basin_error *err)
+{
+    return error_set(err, BASIN_CORRUPT, "edit: %s %llu-%llu is not there", what,
+                     (unsigned long long)id.epoch, (unsigned long long)id.number);
+}
+
+/* The object goes when the last version that shows it goes. */
+static basin_status
+apply_remove(struct lsm *db, struct manifest *m, struct rd *r, basin_error *err)
+{
+    struct object_id id = get_id(r);
+    size_t i = find_stratum(m, id);
+    struct lsm_stratum *s;
+
+    if (!rd_ok(r) || i == m->stratum_count)
+        return not_there("stratum", id, err);
+    s = m->strata[i];
+    m->strata[i] = m->strata[--m->stratum_count];
+    s->obsolete = true;
+    s->retired_epoch = m->place.epoch;
+    s->retired_at = m->place.at;
+    atomic_fetch_add_explicit(&db->retired_bytes, s->size, memory_order_relaxed);
+    lsm__stratum_unref(s);
+    return BASIN_OK;
+}
+
+static basin_status
+apply_move(struct manifest *m, struct rd *r, basin_error *err)
+{
+    struct object_id id = get_id(r);
+    uint64_t level = rd_leb(r), run = rd_leb(r);
+    size_t i = find_stratum(m, id);
+
+    if (!rd_ok(r) || i == m->stratum_count || level >= LSM_LEVEL_COUNT)
+        return not_there("stratum", id, err);
+    m->strata[i]->level = (uint32_t)level;
+    m->strata[i]->run = run;
+    return BASIN_OK;
+}
+
+/* ------------------------------------------------------------------ applying: the rest */
+
+static size_t
+find_pin(const struct manifest *m, struct bytes name)
+{
+    size_t i = 0;
+
+    while (i < m->pin_count && !name_is(m->pins[i].name, name))
+        i++;
+    return i;
+}
+
+static basin_status
+apply_pin(struct manifest *m, struct rd *r, basin_error *err)
+{
+    struct bytes name = rd_leb_bytes(r), owner = rd_leb_bytes(r);
+    struct pin p = { NULL, NULL, rd_leb(r), 0 };
+
+    p.made_ms = rd_leb(r);
+    if (!rd_ok(r) || name.size > LSM_NAME_MAX || owner.size > LSM_NAME_MAX ||
+        find_pin(m, name) < m->pin_count)
+        return error_set(err, BASIN_CORRUPT, "edit: bad pin at byte %zu of %zu", r->at, r->size);
+    p.name = copy_name(m->mem, name);
+    p.owner = copy_name(m->mem, owner);
+    if (p.name == NULL || p.owner == NULL ||
+        grow(m->mem, (void **)&m->pins, m->pin_count, &m->pin_capacity, sizeof(*m->pins)) !=
+            BASIN_OK) {
+        free_name(m->mem, p.name);
+        free_name(m->mem, p.owner);
+        return error_set(err, BASIN_NO_MEM, "edit: no memory for a pin");
+    }
+    m->pins[m->pin_count++] = p;
+    return BASIN_OK;
+}
+
+static basin_status
+apply_unpin(struct manifest *m, struct rd *r, basin_error *err)
+{
+    struct bytes name = rd_leb_bytes(r);
+    size_t i = find_pin(m, name);
+
+    if (!rd_ok(r) || i == m->pin_count)
+        return error_set(err, BASIN_CORRUPT, "edit: no pin to drop at byte %zu of %zu", r->at,
+                         r->size);
+    free_name(m->mem, m->pins[i].name);
+    free_name(m->mem, m->pins[i].owner);
+    m->pin_count--;
+    memmove(m->pins + i, m->pins + i + 1, (m->pin_count - i) * sizeof(*m->pins));
+    return BASIN_OK;
+}
+
+/* A hold with seqno UINT64_MAX forgets the consumer. */
+static basin_status
+apply_hold(struct manifest *m, struct rd *r, basin_error *err)
+{
+    struct bytes name = rd_leb_bytes(r);
+    struct feed_hold h = { NULL, rd_leb(r), 0 };
+    size_t i = 0;
+
+    h.bytes_max = rd_leb(r);
+    if (!rd_ok(r) || name.size > LSM_NAME_MAX)
+        return error_set(err, BASIN_CORRUPT, "edit: bad hold at byte %zu of %zu", r->at, r->size);
+    while (i < m->hold_count && !name_is(m->holds[i].name, name))
+        i++;
+    if (i < m->hold_count) {
+        m->holds[i].seqno = h.seqno;
+        m->holds[i].bytes_max = h.bytes_max;
+        if (h.seqno == UINT64_MAX) {
+            free_name(m->mem, m->holds[i].name);
+            m->holds[i] = m->holds[--m->hold_count];
+        }
+        return BASIN_OK;
+    }
+    if (h.seqno == UINT64_MAX)
+        return BASIN_OK;
+    h.name = copy_name(m->mem, name);
+    if (h.name == NULL || grow(m->mem, (void **)&m->holds, m->hold_count, &m->hold_capacity,
+                               sizeof(*m->holds)) != BASIN_OK) {
+        free_name(m->mem, h.name);
+        return error_set(err, BASIN_NO_MEM, "edit: no memory for a hold");
+    }
+    m->holds[m->hold_count++] = h;
+    return BASIN_OK;
+}
+
+static basin_status
+apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
+            basin_error *err)
+{
+    switch (tag) {
+    case EDIT_ADD_STRATUM:
+        return apply_add(db, m, r, err);
+    case EDIT_REMOVE_STRATUM:
+        return apply_remove(db, m, r, err);
+    case EDIT_MOVE_STRATUM:
+        return apply_move(m, r, err);
+    case EDIT_REPLAY_FROM:
+        m->replay_from.epoch = rd_leb(r);
+        m->replay_from.at = rd_leb(r);
+        return BASIN_OK;
+    case EDIT_PIN:
+        return apply_pin(m, r, err);
+    case EDIT_UNPIN:
+        return apply_unpin(m, r, err);
+    case EDIT_SEQNO:
+    case EDIT_LOAD:
+        m->seqno = MAX_OF(m->seqno, rd_leb(r));
+        return BASIN_OK;
+    case EDIT_CHECKPOINT:
+        (void)rd_leb(r);
+        (void)rd_leb(r);
+        return BASIN_OK;
+    case EDIT_HOLD:
+        return apply_hold(m, r, err);
+    case EDIT_CLEAN:
+        m->clean = true;
+        return BASIN_OK;
+    }
+    return error_set(err, BASIN_CORRUPT, "edit: unknown field %u at byte %zu of %zu",
+                     (unsigned)tag, r->at, r->size);
+}
+
+basin_status
+lsm__manifest_apply(struct lsm *db, struct manifest *m, struct bytes body, struct place after,
+                    basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct rd r = rd_over(body.data, body.size);
+
+    m->clean = false;
+    m->place = after;
+    while (rd_ok(&r) && rd_left(&r) > 0)
+        TRY(apply_field(db, m, (enum edit_tag)rd_u8(&r), &r, err));
+    if (!rd_done(&r))
+        FAIL(err, BASIN_CORRUPT, "edit: stopped at byte %zu of %zu", r.at, r.size);
+    m->edits++;
+out:
+    return st;
+}

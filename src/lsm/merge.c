@@ -1,0 +1,183 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A merge step: reads the inputs of a plan through the drop rules into new strata and publishes
+ * the exchange as one edit, or only changes levels.
+ *
+ *   plan (mu) -> write strata, synced -> publish edit -> release
+ *
+ * Every few hundred entries it looks whether it should stop: on close, on interrupt.
+ */
+#include "lsm/merge.h"
+#include "lsm/rules.h"
+
+static bool
+merge_cancelled(void *ctx)
+{
+    struct lsm *db = ctx;
+
+    return atomic_load_explicit(&db->closing, memory_order_acquire) ||
+           lsm__failure(db, NULL) != BASIN_OK;
+}
+
+/* Range tombstones of all inputs, each clipped to its stratum already. */
+static basin_status
+collect_ranges(const struct merge_plan *p, struct range_tombstone **out, size_t *count,
+               basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct stratum *s;
+    size_t total = 0, n;
+
+    *out = NULL;
+    *count = 0;
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < p->input_count; i++) {
+            if (p->inputs[i]->range_tombstones == 0)
+                continue;
+            TRY(lsm__stratum_use(p->inputs[i], &s, err));
+            const struct range_tombstone *t = stratum_ranges(s, &n);
+            if (pass == 1)
+                memcpy(*out + *count, t, n * sizeof(*t));
+            *count += n;
+        }
+        if (pass == 1 || *count == 0)
+            break;
+        total = *count;
+        *out = mem_new(p->db->mem, total * sizeof(**out));
+        if (*out == NULL)
+            FAIL(err, BASIN_NO_MEM, "no memory for %zu range tombstones", total);
+        *count = 0;
+    }
+out:
+    if (st != BASIN_OK) {
+        mem_free(p->db->mem, *out, total * sizeof(**out));
+        *out = NULL;
+        *count = 0;
+    }
+    return st;
+}
+
+static basin_status
+open_inputs(const struct merge_plan *p, struct icur **source, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const basin_allocator *mem = p->db->mem;
+    struct icur **subs = mem_new(mem, p->run_count * sizeof(*subs));
+    size_t n = 0;
+
+    *source = NULL;
+    if (subs == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory for %zu runs", p->run_count);
+    for (; n < p->run_count; n++)
+        TRY(lsm__run_icur(&p->runs[n], mem, &subs[n], err));
+    st = lsm__multi_icur(mem, subs, n, source, err);
+    n = 0; /* given away */
+out:
+    while (n-- > 0)
+        subs[n]->ops->close(subs[n]);
+    mem_free(mem, subs, p->run_count * sizeof(*subs));
+    return st;
+}
+
+static basin_status
+publish(const struct merge_plan *p, struct output *output, basin_error *err)
+{
+    basin_status st;
+    struct edit edit;
+    struct lsm_stratum **strata = NULL;
+    size_t n = output ? lsm__output_strata(output, &strata) : 0;
+
+    lsm__edit_init(&edit, p->db->mem);
+    for (size_t i = 0; i < p->input_count; i++) {
+        if (p->move)
+            lsm__edit_move_stratum(&edit, p->inputs[i]->id, p->to_level, p->to_level);
+        else
+            lsm__edit_remove_stratum(&edit, p->inputs[i]->id);
+    }
+    for (size_t i = 0; i < n; i++)
+        lsm__edit_add_stratum(&edit, strata[i]);
+    st = lsm__publish(p->db, &edit, NULL, NULL, err);
+    lsm__edit_release(&edit);
+    return st;
+}
+
+static basin_status
+rewrite(const struct merge_plan *p, const uint64_t *snapshots, size_t snapshot_count,
+        basin_error *err)
+{
+    basin_status st;
+    struct lsm *db = p->db;
+    struct output *output = NULL;
+    struct icur *source = NULL;
+    struct range_tombstone *raw = NULL, *kept = NULL;
+    size_t raw_count = 0, kept_count = 0;
+    struct rules_options rules = { .db = db, .snapshots = snapshots,
+                                   .snapshot_count = snapshot_count, .bottom = p->bottom,
+                                   .cancelled = merge_cancelled, .cancel_ctx = db };
+    struct output_options options = { .db = db, .level = p->to_level, .run = p->to_level,
+                                      .seqno_elide = snapshots[0],
+                                      .size_max = db->o.stratum_size };
+
+    TRY(collect_ranges(p, &raw, &raw_count, err));
+    TRY(lsm__rules_ranges(&rules, raw, raw_count, &kept, &kept_count, err));
+    options.ranges = kept;
+    options.range_count = kept_count;
+    TRY(lsm__output_open(&options, &output, err));
+    TRY(open_inputs(p, &source, err));
+    rules.source = source;
+    rules.output = output;
+    TRY(lsm__rules_run(&rules, err));
+    TRY(lsm__output_finish(output, err));
+    TRY(publish(p, output, err));
+    atomic_fetch_add_explicit(&db->merges, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->merge_bytes_in, p->bytes, memory_order_relaxed);
+    atomic_fetch_add_explicit(&db->merge_bytes_out, lsm__output_bytes(output),
+                              memory_order_relaxed);
+    lsm__output_close(output, true);
+    output = NULL;
+out:
+    if (source != NULL)
+        source->ops->close(source);
+    lsm__output_close(output, false);
+    mem_free(db->mem, raw, raw_count * sizeof(*raw));
+    mem_free(db->mem, kept, kept_count * sizeof(*kept));
+    return st;
+}
+
+basin_status
+lsm__merge_step(struct lsm *db, bool *did, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct merge_plan plan = { .db = db };
+    uint64_t *snapshots = NULL;
+    size_t count = 0, capacity = 0;
+
+    *did = false;
+    os_mutex_lock(db->mu);
+    if (!db->merge_running && db->failed == BASIN_OK)
+        st = lsm__merge_plan(db, &plan, err);
+    if (st == BASIN_OK && plan.input_count > 0)
+        st = lsm__snapshot_list(db, &snapshots, &count, &capacity, err);
+    *did = plan.input_count > 0;
+    if (st == BASIN_OK && *did)
+        db->merge_running = true;
+    else if (*did)
+        lsm__merge_plan_release(&plan);
+    os_mutex_unlock(db->mu);
+    if (st != BASIN_OK || !*did)
+        return st;
+    if (plan.move) {
+        st = publish(&plan, NULL, err);
+        atomic_fetch_add_explicit(&db->moves, 1, memory_order_relaxed);
+    } else {
+        st = rewrite(&plan, snapshots, count, err);
+    }
+    mem_free(db->mem, snapshots, capacity * sizeof(*snapshots));
+    os_mutex_lock(db->mu);
+    lsm__merge_plan_release(&plan);
+    db->merge_running = false;
+    os_cond_broadcast(db->idle_cond);
+    os_mutex_unlock(db->mu);
+    return st;
+}

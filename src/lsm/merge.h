@@ -1,0 +1,29 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/* A merge step: what merge_plan.c chose and merge.c carries out. */
+#ifndef LSM_MERGE_H
+#define LSM_MERGE_H
+
+#include "lsm/internal.h"
+
+/*
+ * Inputs are counted references, marked in_merge. Group 0 .. run_count - 1 are runs, newest first;
+ * the strata of a group ascend.
+ */
+struct merge_plan {
+    struct lsm *db;
+    uint32_t to_level;
+    bool move;   /* only the level changes, nothing is rewritten */
+    bool bottom; /* no stratum outside the inputs is older and overlaps them */
+    struct lsm_stratum **inputs;
+    size_t input_count, input_capacity;
+    struct lsm_run *runs;
+    size_t run_count;
+    uint64_t bytes;
+};
+
+/* Chooses the next step; inputs stay empty when there is none. REQUIRES(db->mu). */
+basin_status lsm__merge_plan(struct lsm *db, struct merge_plan *plan, basin_error *err);
+void lsm__merge_plan_release(struct merge_plan *plan); /* REQUIRES(db->mu) */
+
+#endif

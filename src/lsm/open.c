@@ -1,0 +1,478 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Opening and closing. A writer takes the lock, reads the durable state, begins a new epoch and
+ * starts the background threads; opening scans neither blocks nor strata. A reader process takes a
+ * slot of the reader table instead (readers.c).
+ *
+ *   lock -> head -> recover -> new epoch -> threads        and back
+ */
+#include <stdio.h>
+
+#include "lsm/recover.h"
+
+enum { CLOSE_KEEPS_IN_LOG = 64 * 1024, LOGS_MAX = 4 };
+
+/* ------------------------------------------------------------------ defaults */
+
+void
+lsm__kdf_defaults(struct lsm_options *o)
+{
+    if (o->kdf.passes == 0)
+        o->kdf.passes = 3;
+    if (o->kdf.memory_kib == 0)
+        o->kdf.memory_kib = 65536;
+}
+
+static basin_status
+defaults(struct lsm_options *o, basin_error *err)
+{
+    if (o->mem_limit == 0)
+        o->mem_limit = 64 * MIB;
+    if (o->memtable_size == 0)
+        o->memtable_size = MIN_OF(o->mem_limit / 4, 64 * MIB);
+    if (o->stratum_size == 0)
+        o->stratum_size = 16 * MIB;
+    if (o->value_threshold == 0)
+        o->value_threshold = 64 * KIB;
+    if (o->buffer_ms == 0)
+        o->buffer_ms = 1000;
+    if (o->buffer_bytes == 0)
+        o->buffer_bytes = 4 * MIB;
+    if (o->log_size_max == 0)
+        o->log_size_max = 64 * MIB;
+    if (o->page_size == 0)
+        o->page_size = STRATUM_PAGE_SIZE_DEFAULT;
+    if (o->level_factor == 0)
+        o->level_factor = 10;
+    if (o->level0_runs == 0)
+        o->level0_runs = 4;
+    if (o->codec_level == 0)
+        o->codec_level = 3;
+    if (o->filter_bits == 0)
+        o->filter_bits = 10;
+    lsm__kdf_defaults(o);
+    if (o->page_size < STRATUM_PAGE_SIZE_MIN || o->page_size > STRATUM_PAGE_SIZE_MAX ||
+        o->level_factor < 2 || o->codec >= CODEC_COUNT || o->filter_bits > 64 ||
+        o->stratum_size > 64 * MIB || o->log_size_max < LOG_SIZE_START)
+        return error_set(err, BASIN_MISUSE,
+                         "options: page size %u, level factor %u, codec %d, filter bits %d, "
+                         "stratum size %llu",
+                         o->page_size, o->level_factor, (int)o->codec, o->filter_bits,
+                         (unsigned long long)o->stratum_size);
+    return BASIN_OK;
+}
+
+/* ------------------------------------------------------------------ the handle */
+
+static basin_status
+make_locks(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    const basin_allocator *mem = db->mem;
+
+    TRY(os_mutex_new(mem, LOCK_RANK_WRITER, "writer", &db->writer_mu, err));
+    TRY(os_mutex_new(mem, LOCK_RANK_QUEUE, "queue", &db->queue_mu, err));
+    TRY(os_mutex_new(mem, LOCK_RANK_MU, "mu", &db->mu, err));
+    TRY(os_mutex_new(mem, LOCK_RANK_DEAD, "dead", &db->dead_mu, err));
+    TRY(os_mutex_new(mem, LOCK_RANK_VALUES, "values", &db->values_mu, err));
+    TRY(os_cond_new(mem, &db->writer_cond, err));
+    TRY(os_cond_new(mem, &db->queue_cond, err));
+    TRY(os_cond_new(mem, &db->work_cond, err));
+    TRY(os_cond_new(mem, &db->idle_cond, err));
+out:
+    return st;
+}
+
+static basin_status
+copy_operators(struct lsm *db, basin_error *err)
+{
+    size_t n = 2 + db->o.operator_count;
+
+    db->operators = mem_new(db->mem, n * sizeof(*db->operators));
+    if (db->operators == NULL)
+        return error_set(err, BASIN_NO_MEM, "no memory for %zu operators", n);
+    db->operator_count = n;
+    db->operators[0] = lsm_operator_counter;
+    db->operators[1] = lsm_operator_append;
+    for (size_t i = 0; i < db->o.operator_count; i++)
+        db->operators[2 + i] = db->o.operators[i];
+    return BASIN_OK;
+}
+
+static basin_status
+handle_new(const char *path, const struct lsm_options *options, struct lsm **out,
+           basin_error *err)
+{
+    basin_status st;
+    struct lsm_options o = *options;
+    const basin_allocator *under = o.mem ? o.mem : &base_malloc;
+    struct lsm *db = NULL;
+
+    *out = NULL;
+    TRY(defaults(&o, err));
+    if (strlen(path) >= PATH_SIZE_MAX)
+        FAIL(err, BASIN_LIMIT, "a path of %zu bytes: %d at most", strlen(path), PATH_SIZE_MAX);
+    db = mem_new(under, sizeof(*db));
+    if (db == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory for a database handle");
+    *out = db;
+    lsm__counting_init(&db->counting, under);
+    db->mem = &db->counting.iface;
+    db->o = o;
+    db->os = o.os ? o.os : os_posix();
+    if (!db->os->threads)
+        db->o.no_threads = true;
+    memcpy(db->path, path, strlen(path) + 1);
+    db->process_id = db->os->ops->process_id(db->os);
+    db->snapshots.next = db->snapshots.prev = &db->snapshots;
+    db->manifest.mem = db->mem;
+    atomic_init(&db->next_number, 1);
+    TRY(copy_operators(db, err));
+    db->fold = (struct mem_fold){ db->operators, db->operator_count };
+    TRY(make_locks(db, err));
+    TRY(stratum_cache_new(db->mem, (size_t)(db->o.mem_limit / 4), &db->cache, err));
+out:
+    return st;
+}
+
+static void
+handle_free(struct lsm *db)
+{
+    const basin_allocator *under = db->counting.under;
+
+    if (db->dead_mu != NULL) {
+        lsm__version_unref(db->current);
+        for (size_t i = 0; i < db->immutable_count; i++)
+            memtable_unref(db->immutable[i].table);
+        memtable_unref(db->active);
+        lsm__manifest_release(&db->manifest);
+        lsm__dead_release(db, false);
+    }
+    lsm__values_close(db);
+    lsm__readers_close(db);
+    lsm__log_unref(db->log);
+    store_close(db->store);
+    stratum_cache_free(db->cache);
+    os_close(db->lock_file);
+    os_cond_free(db->writer_cond);
+    os_cond_free(db->queue_cond);
+    os_cond_free(db->work_cond);
+    os_cond_free(db->idle_cond);
+    os_mutex_free(db->writer_mu);
+    os_mutex_free(db->queue_mu);
+    os_mutex_free(db->mu);
+    os_mutex_free(db->dead_mu);
+    mem_free(db->mem, db->operators, db->operator_count * sizeof(*db->operators));
+    codec_wipe(&db->data_key, sizeof(db->data_key));
+    mem_free(under, db, sizeof(*db));
+}
+
+/* ------------------------------------------------------------------ the directory */
+
+static basin_status
+count_entry(void *ctx, const char *name, basin_error *err)
+{
+    size_t *foreign = ctx;
+    static const char *const ours[] = { "lock", "readers", "strata", "values", "ckpt", "log",
+                                        "head", "tmp", "reserve" };
+
+    (void)err;
+    for (size_t i = 0; i < COUNT_OF(ours); i++)
+        if (strcmp(name, ours[i]) == 0)
+            return BASIN_OK;
+    (*foreign)++;
+    return BASIN_OK;
+}
+
+static basin_status
+check_foreign(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    size_t foreign = 0;
+
+    TRY(db->os->ops->list(db->os, db->path, count_entry, &foreign, err));
+    if (foreign > 0) {
+        st = error_set(err, BASIN_MISUSE, "%s: not a Basin database, and not empty", db->path);
+        error_hint(err, "give a new or empty directory");
+    }
+out:
+    return st;
+}
+
+/* The parent directory of `path`, for its sync after a creation. */
+static void
+parent_of(const char *path, char *to)
+{
+    size_t n = strlen(path);
+
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    if (n == 0) {
+        memcpy(to, ".", 2);
+    } else {
+        memcpy(to, path, n);
+        to[n] = 0;
+    }
+}
+
+static basin_status
+make_directory(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    char parent[PATH_SIZE_MAX + 1], log[PATH_SIZE_MAX + 8];
+
+    st = db->os->ops->make_dir(db->os, db->path, err);
+    if (st == BASIN_OK) {
+        parent_of(db->path, parent);
+        TRY(db->os->ops->sync_dir(db->os, parent, err));
+    } else if (st != BASIN_EXISTS) {
+        goto out;
+    }
+    (void)snprintf(log, sizeof(log), "%s/log", db->path);
+    st = db->os->ops->make_dir(db->os, log, err);
+    if (st == BASIN_OK)
+        st = db->os->ops->sync_dir(db->os, db->path, err);
+    else if (st == BASIN_EXISTS)
+        st = BASIN_OK;
+out:
+    return st;
+}
+
+static basin_status
+name_holder(struct lsm *db, basin_error *err)
+{
+    char holder[128] = { 0 };
+    size_t got = 0;
+
+    (void)!os_read(db->lock_file, 0, holder, sizeof(holder) - 1, &got, NULL);
+    holder[got < sizeof(holder) ? got : 0] = 0;
+    basin_status st = error_set(err, BASIN_BUSY, "%s: open for writing by %s", db->path,
+                                holder[0] ? holder : "another process");
+    error_hint(err, "close it there, or open it read-only");
+    return st;
+}
+
+static basin_status
+take_lock(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    char path[PATH_SIZE_MAX + 8], name[100] = { 0 };
+    uint64_t begin = db->os->ops->monotonic_ns(db->os);
+
+    (void)snprintf(path, sizeof(path), "%s/lock", db->path);
+    TRY(os_open(db->os, path, OS_WRITE | OS_CREATE, &db->lock_file, err));
+    for (;;) {
+        st = os_lock(db->lock_file, 0, 1, OS_LOCK_EXCLUSIVE, err);
+        if (st != BASIN_BUSY)
+            break;
+        if (db->os->ops->monotonic_ns(db->os) - begin >=
+            db->o.lock_timeout_ms * UINT64_C(1000000))
+            return name_holder(db, err);
+        db->os->ops->sleep_ns(db->os, 5000000);
+    }
+    TRY(st);
+    db->os->ops->process_name(db->os, name, sizeof(name));
+    TRY(os_truncate(db->lock_file, 0, err));
+    TRY(os_write(db->lock_file, 0, name, strlen(name), err));
+out:
+    return st;
+}
+
+/* ------------------------------------------------------------------ opening */
+
+static basin_status
+find_head(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    uint64_t generation;
+
+    st = lsm__head_read(db, &generation, err);
+    if (st == BASIN_OK && db->o.must_create)
+        FAIL(err, BASIN_EXISTS, "%s: the database is there already", db->path);
+    if (st != BASIN_NOT_FOUND)
+        goto out;
+    if (db->o.must_exist || db->o.read_only) {
+        FAIL(err, BASIN_NOT_FOUND, "%s: there is no Basin database here", db->path);
+    }
+    TRY(check_foreign(db, err));
+    TRY(lsm__head_create(db, err));
+out:
+    return st;
+}
+
+/* What recovery found becomes the state of the handle. */
+static void
+adopt(struct lsm *db, struct recovery *r)
+{
+    db->checkpoint = r->checkpoint;
+    db->checkpoint_edits = r->has_checkpoint ? 1 : 0;
+    db->covered_epoch = r->log_count ? r->logs[0] : 0;
+    db->last_seqno = r->seqno;
+    db->manifest.seqno = r->seqno;
+    atomic_store_explicit(&db->visible, r->seqno, memory_order_release);
+    db->active = r->table;
+    r->table = NULL;
+}
+
+static uint64_t
+newest_epoch(const struct recovery *r)
+{
+    uint64_t epoch = r->has_checkpoint ? r->checkpoint.epoch : 0;
+
+    return r->log_count ? MAX_OF(epoch, r->logs[r->log_count - 1]) : epoch;
+}
+
+/* The tail that an earlier epoch left goes to a stratum at once, unless it was closed cleanly and
+ * is small: it may never have reached the disk. */
+static basin_status
+settle_tail(struct lsm *db, const struct recovery *r, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    bool empty = memtable_entries(db->active) + memtable_range_count(db->active) == 0;
+
+    db->active_from = empty ? (struct place){ db->log->epoch, db->log->end }
+                            : db->manifest.replay_from;
+    if (empty || (db->manifest.clean && r->log_count <= LOGS_MAX))
+        goto out;
+    db->tail_unsafe = !db->manifest.clean;
+    atomic_store_explicit(&db->tail_unsafe_hint, db->tail_unsafe, memory_order_release);
+    TRY(lsm__rotate(db, err));
+out:
+    return st;
+}
+
+static basin_status
+open_writer(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    struct recovery r = { .manifest = &db->manifest };
+    uint64_t epoch;
+
+    TRY(lsm__recover(db, &r, err));
+    epoch = newest_epoch(&r);
+    adopt(db, &r);
+    do {
+        epoch++;
+        st = lsm__log_create(db, epoch, &db->log, err);
+    } while (st == BASIN_EXISTS);
+    TRY(st);
+    atomic_store_explicit(&db->epoch, epoch, memory_order_release);
+    db->first_epoch = epoch;
+    os_mutex_lock(db->mu);
+    st = lsm__version_install(db, err);
+    os_mutex_unlock(db->mu);
+    TRY(st);
+    TRY(settle_tail(db, &r, err));
+    TRY(store_sweep(db->store, err));
+    TRY(lsm__readers_open_writer(db, err));
+    TRY(lsm__values_open(db, err));
+    TRY(lsm__sweep_orphans(db, err));
+    TRY(lsm__background_start(db, err));
+out:
+    lsm__recovery_release(db, &r);
+    return st;
+}
+
+basin_status
+lsm_open(const char *path, const struct lsm_options *options, struct lsm **out, basin_error *err)
+{
+    basin_status st;
+    struct lsm *db = NULL;
+
+    *out = NULL;
+    TRY(handle_new(path, options, &db, err));
+    if (db->o.read_only) {
+        TRY(lsm__open_reader(db, err));
+    } else {
+        if (!db->o.must_exist)
+            TRY(make_directory(db, err));
+        TRY(take_lock(db, err));
+        TRY(store_open_dir(db->os, db->path, false, true, db->mem, &db->store, err));
+        TRY(find_head(db, err));
+        TRY(open_writer(db, err));
+    }
+    *out = db;
+    db = NULL;
+out:
+    if (db != NULL) {
+        if (db->mu != NULL)
+            lsm__background_stop(db);
+        if (st != BASIN_OK && db->log != NULL && db->log->end == LOG_HEADER_SIZE)
+            lsm__log_remove(db, db->log->epoch);
+        handle_free(db);
+    }
+    return st;
+}
+
+/* ------------------------------------------------------------------ closing */
+
+static basin_status
+close_writer(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    struct edit clean;
+    struct request rotate = { .kind = REQUEST_ROTATE };
+    bool did = true;
+    bool keep = memtable_used(db->active) < CLOSE_KEEPS_IN_LOG &&
+                db->active_from.epoch + LOGS_MAX > db->log->epoch;
+
+    lsm__edit_init(&clean, db->mem);
+    TRY(lsm__failure(db, err));
+    if (!keep)
+        TRY(lsm__submit(db, &rotate, err));
+    while (did)
+        TRY(lsm__flush_step(db, &did, err));
+    if (db->log->end == LOG_HEADER_SIZE) { /* nothing happened */
+        lsm__log_remove(db, db->log->epoch);
+        goto out;
+    }
+    if (db->manifest.edits - db->checkpoint_edits > 8 ||
+        db->manifest.replay_from.epoch > db->covered_epoch)
+        TRY(lsm__checkpoint(db, err));
+    lsm__edit_clean(&clean);
+    TRY(lsm__publish(db, &clean, NULL, NULL, err));
+out:
+    lsm__edit_release(&clean);
+    return st;
+}
+
+basin_status
+lsm_close(struct lsm *db, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    if (db == NULL)
+        return BASIN_OK;
+    os_mutex_lock(db->mu);
+    if (db->children > 0)
+        st = error_set(err, BASIN_BUSY, "%llu transactions, loads or feeds are still open",
+                       (unsigned long long)db->children);
+    os_mutex_unlock(db->mu);
+    if (st != BASIN_OK)
+        return st;
+    lsm__background_stop(db);
+    if (!db->o.read_only && db->process_id == db->os->ops->process_id(db->os))
+        st = close_writer(db, err);
+    lsm__version_unref(db->current);
+    db->current = NULL;
+    lsm__dead_release(db, true);
+    handle_free(db);
+    return st;
+}
+
+void
+lsm_interrupt(struct lsm *db)
+{
+    atomic_store_explicit(&db->interrupted, true, memory_order_release);
+}
+
+const basin_allocator *
+lsm_allocator(struct lsm *db)
+{
+    return db->mem;
+}

@@ -1,0 +1,276 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The strata that a flush or a merge writes: one after the other, cut at a size between two keys,
+ * with the range tombstones clipped to the bounds of each. Nothing is published here; what is not
+ * kept is removed again.
+ */
+#include "lsm/internal.h"
+
+enum { OUTPUT_MAX = 4096 };
+
+struct output {
+    struct output_options o;
+    struct object_id id;
+    struct sink *sink;
+    struct stratum_writer *writer;
+    struct buf last_key;    /* of the newest entry */
+    struct buf from;        /* where the current stratum's bounds begin */
+    bool from_start;        /* ... at the start of all keys */
+    bool has_entries;       /* the current stratum has one */
+    struct value_use *uses; /* of the current stratum */
+    size_t use_count, use_capacity;
+    struct lsm_stratum **strata;
+    size_t count, capacity;
+    uint64_t bytes;
+};
+
+basin_status
+lsm__output_open(const struct output_options *options, struct output **out, basin_error *err)
+{
+    struct output *o = mem_new(options->db->mem, sizeof(*o));
+
+    *out = NULL;
+    if (o == NULL)
+        return error_set(err, BASIN_NO_MEM, "no memory for an output");
+    o->o = *options;
+    o->from_start = true;
+    buf_init(&o->last_key, options->db->mem);
+    buf_init(&o->from, options->db->mem);
+    *out = o;
+    return BASIN_OK;
+}
+
+/* A name that a lost epoch left behind is passed over. */
+static basin_status
+begin_stratum(struct output *o, basin_error *err)
+{
+    basin_status st;
+    struct lsm *db = o->o.db;
+    struct stratum_write_options options;
+    char name[LSM_OBJECT_NAME_SIZE];
+
+    o->id = lsm__next_object(db);
+    lsm__object_name(name, "strata", o->id);
+    TRY(lsm__write_options(db, o->id, &options, err));
+    /* Seqnos are needed to compare with range tombstones of the same output. */
+    options.seqno_elide = o->o.range_count ? 0 : o->o.seqno_elide;
+    TRY(store_create(db->store, name, &o->sink, err));
+    TRY(stratum_writer_new(&options, o->sink, &o->writer, err));
+    o->has_entries = false;
+    o->use_count = 0;
+out:
+    return st;
+}
+
+/* The parts of the fragments that lie in [from, to); to NULL = the end of all keys. */
+static basin_status
+add_ranges(struct output *o, const struct bytes *to, bool write, size_t *count, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct bytes from = buf_bytes(&o->from);
+
+    *count = 0;
+    for (size_t i = 0; i < o->o.range_count; i++) {
+        struct range_tombstone t = o->o.ranges[i];
+        if (!o->from_start && bytes_compare(t.begin, from) < 0)
+            t.begin = from;
+        if (to != NULL && (t.unbounded || bytes_compare(*to, t.end) < 0)) {
+            t.end = *to;
+            t.unbounded = false;
+        }
+        if (!t.unbounded && bytes_compare(t.begin, t.end) >= 0)
+            continue;
+        (*count)++;
+        if (write)
+            TRY(stratum_writer_add_range(o->writer, &t, err));
+    }
+out:
+    return st;
+}
+
+static basin_status
+take_summary(struct output *o, const struct stratum_summary *sum, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const basin_allocator *mem = o->o.db->mem;
+    struct lsm_stratum *s = lsm__stratum_new(o->o.db, o->id);
+
+    if (s == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory for a stratum");
+    s->level = o->o.level;
+    s->run = o->o.run;
+    TRY(buf_set(&s->first_key, sum->first_key.data, sum->first_key.size));
+    TRY(buf_set(&s->last_key, sum->last_key.data, sum->last_key.size));
+    s->last_excluded = sum->last_key_excluded;
+    s->last_unbounded = sum->last_unbounded;
+    s->entries = sum->entries;
+    s->deletes = sum->deletes;
+    s->merges = sum->merges;
+    s->range_tombstones = sum->range_tombstones;
+    s->refs = sum->refs;
+    s->seqno_min = sum->seqno_min;
+    s->seqno_max = sum->seqno_max;
+    s->size = sum->size;
+    s->raw_bytes = sum->raw_bytes;
+    s->hash = sum->hash;
+    if (o->use_count > 0) {
+        s->uses = mem_new(mem, o->use_count * sizeof(*s->uses));
+        if (s->uses == NULL)
+            FAIL(err, BASIN_NO_MEM, "no memory for %zu value uses", o->use_count);
+        memcpy(s->uses, o->uses, o->use_count * sizeof(*s->uses));
+        s->use_count = o->use_count;
+    }
+    o->strata[o->count++] = s;
+    o->bytes += s->size;
+    s = NULL;
+out:
+    lsm__stratum_unref(s);
+    return st;
+}
+
+/* Finishes the current stratum; its bounds end at `to`. */
+static basin_status
+end_stratum(struct output *o, const struct bytes *to, basin_error *err)
+{
+    basin_status st;
+    struct stratum_summary sum;
+    struct lsm_stratum **more;
+    size_t ranges;
+
+    if (o->count == o->capacity) {
+        more = o->o.db->mem->resize(o->o.db->mem->ctx, o->strata,
+                                    o->capacity * sizeof(*o->strata),
+                                    (o->capacity + 64) * sizeof(*o->strata));
+        if (more == NULL)
+            FAIL(err, BASIN_NO_MEM, "no memory for %zu strata", o->capacity + 64);
+        o->strata = more;
+        o->capacity += 64;
+    }
+    TRY(add_ranges(o, to, true, &ranges, err));
+    st = stratum_writer_finish(o->writer, &sum, err);
+    if (st == BASIN_OK) {
+        TRY(o->sink->ops->commit(o->sink, err));
+        TRY(take_summary(o, &sum, err));
+    } else if (st != BASIN_END) {
+        goto out;
+    }
+    st = BASIN_OK;
+    stratum_writer_free(o->writer);
+    o->writer = NULL;
+    o->sink->ops->free(o->sink);
+    o->sink = NULL;
+    if (to != NULL) {
+        TRY(buf_set(&o->from, to->data, to->size));
+        o->from_start = false;
+    }
+out:
+    return st;
+}
+
+static basin_status
+note_use(struct output *o, struct bytes ref, basin_error *err)
+{
+    basin_status st;
+    struct value_place p;
+    struct value_use *more;
+    size_t i = o->use_count;
+
+    TRY(lsm__value_place_get(ref, &p, err));
+    while (i > 0 && (o->uses[i - 1].id.epoch != p.id.epoch ||
+                     o->uses[i - 1].id.number != p.id.number))
+        i--;
+    if (i == 0) {
+        if (o->use_count == o->use_capacity) {
+            size_t n = o->use_capacity + 32;
+            more = o->o.db->mem->resize(o->o.db->mem->ctx, o->uses,
+                                        o->use_capacity * sizeof(*more), n * sizeof(*more));
+            if (more == NULL)
+                FAIL(err, BASIN_NO_MEM, "no memory for %zu value uses", n);
+            o->uses = more;
+            o->use_capacity = n;
+        }
+        o->uses[o->use_count++] = (struct value_use){ p.id, 0, 0 };
+        i = o->use_count;
+    }
+    o->uses[i - 1].bytes += p.ref.stored;
+    o->uses[i - 1].count++;
+out:
+    return st;
+}
+
+basin_status
+lsm__output_add(struct output *o, const struct entry *e, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    if (o->writer != NULL && o->o.size_max && o->has_entries &&
+        stratum_writer_size(o->writer) >= o->o.size_max &&
+        !bytes_equal(buf_bytes(&o->last_key), e->key))
+        TRY(end_stratum(o, &e->key, err));
+    if (o->writer == NULL)
+        TRY(begin_stratum(o, err));
+    TRY(stratum_writer_add(o->writer, e, err));
+    if (e->kind == ENTRY_REF)
+        TRY(note_use(o, e->value, err));
+    if (buf_set(&o->last_key, e->key.data, e->key.size) != BASIN_OK)
+        FAIL(err, BASIN_NO_MEM, "no memory for a key");
+    o->has_entries = true;
+out:
+    return st;
+}
+
+basin_status
+lsm__output_finish(struct output *o, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    size_t ranges = 0;
+
+    if (o->writer == NULL && o->o.range_count > 0) {
+        TRY(add_ranges(o, NULL, false, &ranges, err));
+        if (ranges > 0)
+            TRY(begin_stratum(o, err));
+    }
+    if (o->writer != NULL)
+        TRY(end_stratum(o, NULL, err));
+out:
+    return st;
+}
+
+size_t
+lsm__output_strata(struct output *o, struct lsm_stratum ***strata)
+{
+    *strata = o->strata;
+    return o->count;
+}
+
+uint64_t
+lsm__output_bytes(const struct output *o)
+{
+    return o->bytes;
+}
+
+void
+lsm__output_close(struct output *o, bool keep)
+{
+    const basin_allocator *mem;
+    char name[LSM_OBJECT_NAME_SIZE];
+
+    if (o == NULL)
+        return;
+    mem = o->o.db->mem;
+    stratum_writer_free(o->writer);
+    if (o->sink != NULL)
+        o->sink->ops->free(o->sink);
+    for (size_t i = 0; i < o->count; i++) {
+        lsm__object_name(name, "strata", o->strata[i]->id);
+        if (!keep)
+            (void)!store_remove(o->o.db->store, name, NULL);
+        lsm__stratum_unref(o->strata[i]);
+    }
+    mem_free(mem, o->strata, o->capacity * sizeof(*o->strata));
+    mem_free(mem, o->uses, o->use_capacity * sizeof(*o->uses));
+    buf_release(&o->last_key);
+    buf_release(&o->from);
+    mem_free(mem, o, sizeof(*o));
+}

@@ -1,0 +1,180 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Reading the durable state at open: the newest checkpoint, then the log after it. First the
+ * edits, which tell from where data is needed, then the batches from there into a memtable. Shared
+ * by the writer and by reader processes; nothing is written here.
+ *
+ * A record counts when its checksum holds. A hole in the seqnos means that the tail of an earlier
+ * log did not reach the disk: what follows it was never durable and is left out, unless a record
+ * proves the opposite; then it is damage.
+ */
+#include "lsm/recover.h"
+
+static basin_status
+note_checkpoint(void *ctx, const char *name, uint64_t size, basin_error *err)
+{
+    struct recovery *r = ctx;
+    struct object_id id;
+    struct place p;
+
+    (void)size;
+    (void)err;
+    if (!lsm__object_parse(name, &id))
+        return BASIN_OK;
+    p = (struct place){ id.epoch, id.number };
+    if (!r->has_checkpoint || place_compare(p, r->checkpoint) > 0)
+        r->checkpoint = p;
+    r->has_checkpoint = true;
+    return BASIN_OK;
+}
+
+/* ------------------------------------------------------------------ walking the logs */
+
+typedef basin_status record_fn(struct lsm *db, struct recovery *r, const struct record *rec,
+                               basin_error *err);
+
+static basin_status
+walk_log(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, basin_error *err)
+{
+    basin_status st;
+    struct log_reader log;
+    struct record rec;
+
+    TRY(lsm__log_reader_open(db, from, &log, err));
+    log.live = r->live;
+    while (!r->stopped && (st = lsm__log_reader_next(&log, &rec, err)) == BASIN_OK) {
+        st = fn(db, r, &rec, err);
+        if (st != BASIN_OK)
+            break;
+        r->end = rec.after;
+    }
+    if (st == BASIN_END)
+        st = BASIN_OK;
+    lsm__log_reader_close(&log);
+out:
+    return st;
+}
+
+static basin_status
+walk(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    for (size_t i = 0; i < r->log_count && !r->stopped; i++) {
+        struct place at = { r->logs[i], 0 };
+        if (r->logs[i] < from.epoch)
+            continue;
+        if (r->logs[i] == from.epoch)
+            at = from;
+        TRY(walk_log(db, r, at, fn, err));
+    }
+out:
+    return st;
+}
+
+static basin_status
+take_edit(struct lsm *db, struct recovery *r, const struct record *rec, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    if (rec->type == RECORD_EDIT) {
+        st = lsm__manifest_apply(db, r->manifest, rec->body, rec->after, err);
+        r->seqno = MAX_OF(r->seqno, rec->first_seqno);
+    } else {
+        r->manifest->clean = false;
+    }
+    return st;
+}
+
+static basin_status
+take_hole(struct recovery *r, const struct record *rec, basin_error *err)
+{
+    r->stopped = true;
+    if (rec->synced > LOG_HEADER_SIZE) {
+        basin_status st =
+            error_set(err, BASIN_CORRUPT, "log %llu: commit %llu follows %llu: log is missing",
+                      (unsigned long long)rec->place.epoch, (unsigned long long)rec->first_seqno,
+                      (unsigned long long)r->seqno);
+        error_hint(err, "run basin repair or basin salvage");
+        return st;
+    }
+    return BASIN_OK;
+}
+
+static basin_status
+take_batch(struct lsm *db, struct recovery *r, const struct record *rec, basin_error *err)
+{
+    basin_status st;
+    uint64_t next;
+
+    (void)db;
+    if (rec->type == RECORD_EDIT) {
+        r->replayed_seqno = MAX_OF(r->replayed_seqno, rec->first_seqno);
+        return BASIN_OK;
+    }
+    if (r->replayed_seqno != 0 && rec->first_seqno != r->replayed_seqno + 1)
+        return take_hole(r, rec, err);
+    TRY(lsm__apply_ops(r->table, rec->body, rec->first_seqno, &next, err));
+    r->replayed_seqno = next - 1;
+    r->batches++;
+out:
+    return st;
+}
+
+/* ------------------------------------------------------------------ the whole */
+
+static basin_status
+check_first_log(const struct recovery *r, basin_error *err)
+{
+    struct place from = r->manifest->replay_from;
+
+    for (size_t i = 0; i < r->log_count; i++)
+        if (r->logs[i] == from.epoch)
+            return BASIN_OK;
+    if (from.epoch == 0)
+        return BASIN_OK;
+    return error_set(err, BASIN_CORRUPT, "log %llu is missing", (unsigned long long)from.epoch);
+}
+
+basin_status
+lsm__recover(struct lsm *db, struct recovery *r, basin_error *err)
+{
+    basin_status st;
+    struct place from = { 0, 0 };
+
+    TRY(store_list(db->store, "ckpt", note_checkpoint, r, err));
+    if (r->has_checkpoint) {
+        TRY(lsm__checkpoint_load(db, r->checkpoint, r->manifest, err));
+        from = r->checkpoint;
+    }
+    TRY(lsm__log_list(db, &r->logs, &r->log_count, &r->log_capacity, err));
+    if (!r->has_checkpoint && r->log_count > 0 && r->logs[0] != 1) {
+        st = error_set(err, BASIN_CORRUPT, "the checkpoint is missing: logs start at %llu",
+                       (unsigned long long)r->logs[0]);
+        error_hint(err, "run basin repair: it rebuilds the checkpoint from the strata");
+        goto out;
+    }
+    r->seqno = r->manifest->seqno;
+    TRY(walk(db, r, from, take_edit, err));
+    r->seqno = MAX_OF(r->seqno, r->manifest->seqno);
+    TRY(check_first_log(r, err));
+    TRY(memtable_new(db->mem, lsm__fold_table(db), &r->table, err));
+    r->stopped = false;
+    TRY(walk(db, r, r->manifest->replay_from, take_batch, err));
+    r->seqno = MAX_OF(r->seqno, r->replayed_seqno);
+out:
+    if (st == BASIN_CORRUPT && err != NULL && err->hint[0] == 0)
+        error_hint(err, "run basin check, then basin repair or basin salvage");
+    return st;
+}
+
+void
+lsm__recovery_release(struct lsm *db, struct recovery *r)
+{
+    mem_free(db->mem, r->logs, r->log_capacity * sizeof(*r->logs));
+    r->logs = NULL;
+    r->log_capacity = 0;
+    memtable_unref(r->table);
+    r->table = NULL;
+}

@@ -1,0 +1,384 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * The drop rules of flush and merge: which versions of a key are kept, which merges are folded and
+ * which tombstones may go (E41, E64, decisions 17 and 18). It reads a raw cursor and feeds an
+ * output; it never opens or publishes anything.
+ *
+ * Snapshots cut the seqnos into stripes: two versions in one stripe look the same to everybody
+ * except for the newest of them. What is newer than the newest visible seqno is kept as it is.
+ *
+ * (R1) of a stripe the newest version that is not an operand is kept, everything older in it goes.
+ * (R2) operands fold only inside a stripe; with a base, or at the bottom, they become a put.
+ * (R3) a tombstone goes when it is in the lowest stripe and no older run can hold its key.
+ * (R4) an operand whose operator is missing or fails is carried on unchanged.
+ */
+#include <stdlib.h>
+
+#include "lsm/rules.h"
+
+enum { OPERANDS_MAX = 100000, CANCEL_EVERY = 512 };
+
+struct operand {
+    size_t at, size; /* in pending */
+    uint64_t seqno;
+};
+
+struct rules {
+    const struct rules_options *o;
+    struct buf key;
+    bool has_key;
+    size_t closed;        /* stripe whose base was seen, or SIZE_MAX */
+    struct buf pending;   /* operand bytes, newest first */
+    struct operand *operands;
+    size_t operand_count, operand_capacity;
+    size_t pending_stripe;
+    struct buf result, other;
+};
+
+/* Index of the smallest snapshot >= seqno; snapshot_count when none sees it yet. */
+static size_t
+stripe_of(const struct rules *r, uint64_t seqno)
+{
+    size_t low = 0, high = r->o->snapshot_count;
+
+    while (low < high) {
+        size_t mid = (low + high) / 2;
+        if (r->o->snapshots[mid] >= seqno)
+            high = mid;
+        else
+            low = mid + 1;
+    }
+    return low;
+}
+
+static basin_status
+emit(struct rules *r, enum entry_kind kind, struct bytes value, uint64_t seqno, basin_error *err)
+{
+    return lsm__output_add(r->o->output,
+                           &(struct entry){ buf_bytes(&r->key), value, seqno, kind }, err);
+}
+
+/* ------------------------------------------------------------------ operands */
+
+static struct bytes
+operand_bytes(const struct rules *r, size_t i)
+{
+    return bytes_of(r->pending.data + r->operands[i].at, r->operands[i].size);
+}
+
+static basin_status
+hold_operand(struct rules *r, const struct entry *e, size_t stripe, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct operand *more;
+    const basin_allocator *mem = r->o->db->mem;
+
+    if (r->operand_count == r->operand_capacity) {
+        size_t n = r->operand_capacity ? r->operand_capacity * 2 : 64;
+        more = mem->resize(mem->ctx, r->operands, r->operand_capacity * sizeof(*more),
+                           n * sizeof(*more));
+        if (more == NULL)
+            FAIL(err, BASIN_NO_MEM, "no memory for %zu operands", n);
+        r->operands = more;
+        r->operand_capacity = n;
+    }
+    r->operands[r->operand_count++] =
+        (struct operand){ r->pending.size, e->value.size, e->seqno };
+    TRY(buf_add(&r->pending, e->value.data, e->value.size));
+    r->pending_stripe = stripe;
+out:
+    return st;
+}
+
+static basin_status
+carry_on(struct rules *r, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    for (size_t i = 0; i < r->operand_count; i++)
+        TRY(emit(r, ENTRY_MERGE, operand_bytes(r, i), r->operands[i].seqno, err));
+out:
+    return st;
+}
+
+/* Folds all operands into one, in r->result (operator byte first); false when it cannot. */
+static bool
+fold(struct rules *r)
+{
+    uint8_t number = operand_bytes(r, 0).data[0];
+    const struct lsm_operator *op = lsm__operator(r->o->db, number);
+    struct buf swap;
+
+    if (op == NULL || op->partial == NULL || r->operand_count < 2)
+        return false;
+    struct bytes oldest = operand_bytes(r, r->operand_count - 1);
+    if (buf_set(&r->result, oldest.data, oldest.size) != BASIN_OK)
+        return false;
+    for (size_t i = r->operand_count - 1; i-- > 0;) {
+        struct bytes newer = operand_bytes(r, i);
+        if (newer.data[0] != number || r->result.data[0] != number)
+            return false;
+        buf_clear(&r->other);
+        if (buf_add(&r->other, &number, 1) != BASIN_OK ||
+            op->partial(op->ctx, buf_bytes(&r->key),
+                        bytes_of(r->result.data + 1, r->result.size - 1),
+                        bytes_of(newer.data + 1, newer.size - 1), &r->other, NULL) != BASIN_OK)
+            return false;
+        swap = r->result;
+        r->result = r->other;
+        r->other = swap;
+    }
+    return true;
+}
+
+/* base_known: what lies below is `base` (NULL = nothing); else something older may follow. */
+static basin_status
+resolve(struct rules *r, bool base_known, const struct bytes *base, bool *used_base,
+        basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct bytes list[64], *all = list;
+    bool deleted = false;
+    size_t count = r->operand_count;
+
+    *used_base = false;
+    if (count > COUNT_OF(list)) {
+        all = mem_new(r->o->db->mem, count * sizeof(*all));
+        if (all == NULL)
+            FAIL(err, BASIN_NO_MEM, "no memory for %zu operands", count);
+    }
+    for (size_t i = 0; i < count; i++)
+        all[i] = operand_bytes(r, i);
+    buf_clear(&r->result);
+    if (base_known && lsm__merge_full(r->o->db, buf_bytes(&r->key), base, all, count, &r->result,
+                                      &deleted, NULL) == BASIN_OK) {
+        *used_base = true;
+        if (!deleted)
+            TRY(emit(r, ENTRY_PUT, buf_bytes(&r->result), r->operands[0].seqno, err));
+        else if (!(r->o->bottom && r->pending_stripe == 0))
+            TRY(emit(r, ENTRY_DELETE, BYTES_NULL, r->operands[0].seqno, err));
+    } else if (!base_known && fold(r)) {
+        TRY(emit(r, ENTRY_MERGE, buf_bytes(&r->result), r->operands[0].seqno, err));
+    } else {
+        TRY(carry_on(r, err));
+    }
+out:
+    if (all != list)
+        mem_free(r->o->db->mem, all, count * sizeof(*all));
+    r->operand_count = 0;
+    buf_clear(&r->pending);
+    return st;
+}
+
+/* Operands with nothing more in their stripe. */
+static basin_status
+resolve_open(struct rules *r, bool key_ends, basin_error *err)
+{
+    bool used;
+    bool nothing_below = key_ends && r->o->bottom && r->pending_stripe == 0;
+
+    if (r->operand_count == 0)
+        return BASIN_OK;
+    return resolve(r, nothing_below, NULL, &used, err);
+}
+
+/* ------------------------------------------------------------------ entries */
+
+static basin_status
+take_base(struct rules *r, const struct entry *e, size_t stripe, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    bool used = false;
+    bool pending = r->operand_count > 0;
+
+    if (pending && e->kind == ENTRY_REF)
+        TRY(resolve(r, false, NULL, &used, err));
+    else if (pending)
+        TRY(resolve(r, true, e->kind == ENTRY_PUT ? &e->value : NULL, &used, err));
+    if (!used && !(e->kind == ENTRY_DELETE && r->o->bottom && stripe == 0 && !pending))
+        TRY(emit(r, e->kind, e->value, e->seqno, err));
+    r->closed = stripe;
+out:
+    return st;
+}
+
+static bool
+is_covered(const struct rules *r, const struct entry *e, size_t stripe)
+{
+    struct icur *source = r->o->source;
+
+    return source->has_ranges &&
+           lsm__multi_covering(source, lsm__multi_source(source), e->key, r->o->snapshots[stripe],
+                               NULL) > e->seqno;
+}
+
+static basin_status
+take(struct rules *r, const struct entry *e, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    size_t stripe = stripe_of(r, e->seqno);
+    bool used;
+
+    if (!r->has_key || !bytes_equal(buf_bytes(&r->key), e->key)) {
+        TRY(resolve_open(r, true, err));
+        if (buf_set(&r->key, e->key.data, e->key.size) != BASIN_OK)
+            FAIL(err, BASIN_NO_MEM, "no memory for a key");
+        r->has_key = true;
+        r->closed = SIZE_MAX;
+    }
+    if (stripe == r->o->snapshot_count) { /* nobody sees it yet */
+        TRY(emit(r, e->kind, e->value, e->seqno, err));
+        goto out;
+    }
+    if (stripe == r->closed)
+        goto out;
+    if (r->operand_count > 0 && stripe != r->pending_stripe)
+        TRY(resolve_open(r, false, err));
+    if (is_covered(r, e, stripe)) {
+        if (r->operand_count > 0)
+            TRY(resolve(r, true, NULL, &used, err));
+        r->closed = stripe;
+    } else if (e->kind == ENTRY_MERGE) {
+        TRY(hold_operand(r, e, stripe, err));
+        if (r->operand_count >= OPERANDS_MAX)
+            TRY(resolve_open(r, false, err));
+    } else {
+        TRY(take_base(r, e, stripe, err));
+    }
+out:
+    return st;
+}
+
+basin_status
+lsm__rules_run(const struct rules_options *options, basin_error *err)
+{
+    basin_status st;
+    struct rules r = { .o = options, .closed = SIZE_MAX };
+    const basin_allocator *mem = options->db->mem;
+    struct icur *source = options->source;
+    size_t steps = 0;
+
+    buf_init(&r.key, mem);
+    buf_init(&r.pending, mem);
+    buf_init(&r.result, mem);
+    buf_init(&r.other, mem);
+    for (st = source->ops->first(source, err); st == BASIN_OK && source->valid;
+         st = source->ops->next(source, err)) {
+        if (++steps % CANCEL_EVERY == 0 && options->cancelled != NULL &&
+            options->cancelled(options->cancel_ctx))
+            FAIL(err, BASIN_CANCELLED, "stopped on request");
+        TRY(take(&r, &source->entry, err));
+    }
+    TRY(st);
+    TRY(resolve_open(&r, true, err));
+out:
+    mem_free(mem, r.operands, r.operand_capacity * sizeof(*r.operands));
+    buf_release(&r.key);
+    buf_release(&r.pending);
+    buf_release(&r.result);
+    buf_release(&r.other);
+    return st;
+}
+
+/* ------------------------------------------------------------------ range tombstones */
+
+static int
+compare_bounds(const void *a, const void *b)
+{
+    return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
+}
+
+static int
+compare_seqnos_down(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x < y) - (x > y);
+}
+
+/* The seqnos that cover [begin, ...): of each stripe the newest; none of the lowest at bottom. */
+static size_t
+keep_seqnos(const struct rules_options *o, uint64_t *seqnos, size_t count)
+{
+    struct rules r = { .o = o };
+    size_t kept = 0, last = SIZE_MAX;
+
+    if (count > 1)
+        qsort(seqnos, count, sizeof(*seqnos), compare_seqnos_down);
+    for (size_t i = 0; i < count; i++) {
+        size_t stripe = stripe_of(&r, seqnos[i]);
+        if (stripe != o->snapshot_count && stripe == last)
+            continue;
+        last = stripe;
+        if (stripe == 0 && o->bottom)
+            continue;
+        if (kept == 0 || seqnos[kept - 1] != seqnos[i])
+            seqnos[kept++] = seqnos[i];
+    }
+    return kept;
+}
+
+static size_t
+cut_piece(const struct rules_options *o, const struct range_tombstone *in, size_t count,
+          struct bytes begin, const struct bytes *end, uint64_t *seqnos,
+          struct range_tombstone *out)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (bytes_compare(in[i].begin, begin) <= 0 &&
+            (in[i].unbounded || bytes_compare(begin, in[i].end) < 0))
+            seqnos[n++] = in[i].seqno;
+    n = keep_seqnos(o, seqnos, n);
+    for (size_t i = 0; i < n && out != NULL; i++)
+        out[i] = (struct range_tombstone){ begin, end ? *end : BYTES_NULL, end == NULL,
+                                           seqnos[i] };
+    return n;
+}
+
+/* Active set per piece is found by a scan: a merge has few tombstones, a memtable at most
+ * MEMTABLE_RANGES_MAX. */
+basin_status
+lsm__rules_ranges(const struct rules_options *o, const struct range_tombstone *in, size_t count,
+                  struct range_tombstone **out, size_t *out_count, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const basin_allocator *mem = o->db->mem;
+    struct bytes *bounds = mem_new(mem, (2 * count + 1) * sizeof(*bounds));
+    uint64_t *seqnos = mem_new(mem, (count + 1) * sizeof(*seqnos));
+    size_t bound_count = 0, total = 0;
+
+    *out = NULL;
+    *out_count = 0;
+    if (bounds == NULL || seqnos == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory for %zu range tombstones", count);
+    for (size_t i = 0; i < count; i++) {
+        bounds[bound_count++] = in[i].begin;
+        if (!in[i].unbounded)
+            bounds[bound_count++] = in[i].end;
+    }
+    if (bound_count > 1)
+        qsort(bounds, bound_count, sizeof(*bounds), compare_bounds);
+    for (int pass = 0; pass < 2; pass++) {
+        size_t n = 0;
+        for (size_t i = 0; i < bound_count; i++) {
+            const struct bytes *end = i + 1 < bound_count ? &bounds[i + 1] : NULL;
+            if (end != NULL && bytes_equal(bounds[i], *end))
+                continue;
+            n += cut_piece(o, in, count, bounds[i], end, seqnos, pass ? *out + n : NULL);
+        }
+        if (pass == 0 && n > 0) {
+            *out = mem_new(mem, n * sizeof(**out));
+            if (*out == NULL)
+                FAIL(err, BASIN_NO_MEM, "no memory for %zu range tombstones", n);
+        }
+        total = n;
+        if (n == 0)
+            break;
+    }
+    *out_count = total;
+out:
+    mem_free(mem, bounds, (2 * count + 1) * sizeof(*bounds));
+    mem_free(mem, seqnos, (count + 1) * sizeof(*seqnos));
+    return st;
+}

@@ -1,0 +1,76 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * A transaction: a snapshot, the operations so far in the bytes that the log will hold, an index
+ * over them that is built when the first read needs it, and what was read, for validation.
+ *
+ *   begin -> [put, get, ...] -> commit | abort        every arrow ends the handle
+ *
+ * (T1) the index holds exactly the first `indexed` bytes of ops, with local seqnos from 1.
+ * (T2) memory that reads returned lives in `arena`, in the version or in a kept index, until end.
+ */
+#ifndef LSM_TXN_H
+#define LSM_TXN_H
+
+#include "lsm/internal.h"
+
+struct savepoint {
+    struct savepoint *outer;
+    size_t ops_size;
+    uint64_t op_count;
+    char name[]; /* NUL-terminated */
+};
+
+/* Keys that were read: [lower, upper), or the one key lower when upper is lower + 00. */
+struct read_item {
+    struct bytes lower, upper;
+    bool unbounded;
+};
+
+struct read_block;
+
+struct kept_index {
+    struct memtable *table;
+    struct kept_index *next;
+};
+
+struct lsm_txn {
+    struct lsm *db;
+    enum lsm_mode mode;
+    bool check_reads;
+    bool holds_writer;
+    bool ended;  /* aborted while cursors were open */
+    struct snapshot snapshot;
+    struct version *version;
+    struct buf ops;
+    uint64_t op_count;
+    struct memtable *index; /* NULL until a read needs it */
+    size_t indexed;
+    uint64_t indexed_count;
+    struct kept_index *kept; /* indexes that a rollback replaced */
+    struct savepoint *savepoints;
+    size_t savepoint_count;
+    struct arena arena;
+    struct read_block *reads;
+    size_t read_count;
+    bool reads_everything; /* more than are kept apart: any change conflicts */
+    size_t open_count;     /* cursors and streams */
+    struct value_out *values;
+};
+
+basin_status lsm__txn_add_op(struct lsm_txn *txn, const struct op *op, basin_error *err);
+basin_status lsm__put_large(struct lsm_txn *txn, struct bytes key, struct bytes value,
+                            basin_error *err);
+basin_status lsm__txn_finish_values(struct lsm_txn *txn, basin_error *err);
+/* Builds the index up to the present. */
+basin_status lsm__txn_index(struct lsm_txn *txn, basin_error *err);
+/* Remembers that [lower, upper) was read; copies. */
+basin_status lsm__txn_read_range(struct lsm_txn *txn, struct bytes lower, struct bytes upper,
+                                 bool unbounded, basin_error *err);
+/* CONFLICT when a later commit touched what was read. Leader only. */
+basin_status lsm__txn_validate(struct lsm_txn *txn, basin_error *err);
+/* A cursor or stream of it was closed. */
+void lsm__txn_child_closed(struct lsm_txn *txn);
+basin_status lsm__key_check(struct bytes key, basin_error *err);
+
+#endif

@@ -1,0 +1,351 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/*
+ * Large values out of line. A transaction writes them into value strata of its own, which are
+ * complete and synced before its batch is logged; the batch, and later the strata, hold references
+ * that merges carry along.
+ *
+ * A value stratum is live while a stratum of the manifest uses it, or while log from before its
+ * birth may still be replayed. After that it goes with the last version that could show it. What a
+ * crash leaves without a reference is found by listing at open and goes the same way.
+ */
+#include "lsm/values.h"
+
+enum { OPEN_MAX = 32 };
+
+/* ------------------------------------------------------------------ reading */
+
+static struct open_value *
+find_open(struct lsm *db, struct object_id id)
+{
+    for (size_t i = 0; i < OPEN_MAX; i++)
+        if (db->open_values[i].stratum != NULL && db->open_values[i].id.epoch == id.epoch &&
+            db->open_values[i].id.number == id.number)
+            return &db->open_values[i];
+    return NULL;
+}
+
+/* A free place in the table, closing the one that was used longest ago if need be. */
+static struct open_value *
+free_place(struct lsm *db)
+{
+    struct open_value *best = NULL;
+
+    for (size_t i = 0; i < OPEN_MAX; i++) {
+        struct open_value *v = &db->open_values[i];
+        if (v->users == 0 && (best == NULL || v->stratum == NULL || v->tick < best->tick))
+            best = v;
+        if (best != NULL && best->stratum == NULL)
+            break;
+    }
+    if (best != NULL) {
+        value_close(best->stratum);
+        *best = (struct open_value){ 0 };
+    }
+    return best;
+}
+
+static basin_status
+open_stratum(struct lsm *db, struct object_id id, struct value_stratum **out, basin_error *err)
+{
+    basin_status st;
+    char name[LSM_OBJECT_NAME_SIZE];
+    struct source *from;
+    struct stratum_read_options options;
+
+    *out = NULL;
+    lsm__object_name(name, "values", id);
+    st = store_open(db->store, name, &from, err);
+    if (st == BASIN_NOT_FOUND)
+        FAIL(err, BASIN_CORRUPT, "%s: the value stratum is missing", name);
+    TRY(st);
+    lsm__read_options(db, id, &options);
+    TRY(value_open(from, &options, out, err));
+out:
+    return st;
+}
+
+/* *shared NULL: the table is full of busy ones, the caller closes *out itself. */
+static basin_status
+acquire(struct lsm *db, struct object_id id, struct value_stratum **out,
+        struct open_value **shared, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct open_value *v;
+
+    os_mutex_lock(db->values_mu);
+    v = find_open(db, id);
+    if (v == NULL) {
+        st = open_stratum(db, id, out, err);
+        v = st == BASIN_OK ? free_place(db) : NULL;
+        if (v != NULL)
+            *v = (struct open_value){ .id = id, .stratum = *out };
+    } else {
+        *out = v->stratum;
+    }
+    if (v != NULL) {
+        v->users++;
+        v->tick = ++db->open_tick;
+    }
+    os_mutex_unlock(db->values_mu);
+    *shared = v;
+    return st;
+}
+
+static void
+release(struct lsm *db, struct value_stratum *s, struct open_value *shared)
+{
+    if (shared == NULL) {
+        value_close(s);
+        return;
+    }
+    os_mutex_lock(db->values_mu);
+    shared->users--;
+    os_mutex_unlock(db->values_mu);
+}
+
+basin_status
+lsm__value_part(struct lsm *db, struct bytes ref, uint64_t offset, void *to, size_t n,
+                size_t *got, uint64_t *size, basin_error *err)
+{
+    basin_status st;
+    struct value_place p;
+    struct value_stratum *s = NULL;
+    struct open_value *shared;
+
+    *got = 0;
+    *size = 0;
+    TRY(lsm__value_place_get(ref, &p, err));
+    *size = p.ref.size;
+    if (n == 0 || offset >= p.ref.size)
+        goto out;
+    TRY(acquire(db, p.id, &s, &shared, err));
+    st = value_read(s, &p.ref, offset, to, n, got, err);
+    release(db, s, shared);
+out:
+    return st;
+}
+
+basin_status
+lsm__value_load(struct lsm *db, struct bytes ref, struct arena *to, struct bytes *value,
+                basin_error *err)
+{
+    basin_status st;
+    uint64_t size;
+    size_t got;
+    uint8_t *p;
+
+    TRY(lsm__value_part(db, ref, 0, NULL, 0, &got, &size, err));
+    p = size < SIZE_MAX / 2 ? arena_alloc(to, MAX_OF((size_t)size, (size_t)1)) : NULL;
+    if (p == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory for a value of %llu bytes: read it in parts",
+             (unsigned long long)size);
+    TRY(lsm__value_part(db, ref, 0, p, (size_t)size, &got, &size, err));
+    *value = bytes_of(p, got);
+out:
+    return st;
+}
+
+/* ------------------------------------------------------------------ writing */
+
+basin_status
+lsm__value_out_open(struct lsm *db, struct value_out **out, basin_error *err)
+{
+    basin_status st;
+    struct stratum_write_options options;
+    char name[LSM_OBJECT_NAME_SIZE];
+    struct value_out *v = mem_new(db->mem, sizeof(*v));
+
+    *out = NULL;
+    if (v == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory for a value stratum");
+    v->db = db;
+    v->id = lsm__next_object(db);
+    lsm__object_name(name, "values", v->id);
+    TRY(lsm__write_options(db, v->id, &options, err));
+    TRY(store_create(db->store, name, &v->sink, err));
+    TRY(value_writer_new(&options, v->sink, &v->writer, err));
+    *out = v;
+    v = NULL;
+out:
+    lsm__value_out_close(v);
+    return st;
+}
+
+void
+lsm__value_out_close(struct value_out *v)
+{
+    if (v == NULL)
+        return;
+    value_writer_free(v->writer);
+    if (v->sink != NULL)
+        v->sink->ops->free(v->sink);
+    mem_free(v->db->mem, v, sizeof(*v));
+}
+
+/* Complete and synced (R1); a stratum without values leaves nothing. */
+basin_status
+lsm__value_out_finish(struct value_out *v, basin_error *err)
+{
+    basin_status st;
+
+    if (v->finished)
+        return BASIN_OK;
+    st = value_writer_finish(v->writer, &v->count, &v->size, err);
+    if (st == BASIN_END)
+        return BASIN_OK;
+    TRY(st);
+    TRY(v->sink->ops->commit(v->sink, err));
+    v->finished = true;
+out:
+    return st;
+}
+
+/* ------------------------------------------------------------------ who is alive */
+
+static struct value_state *
+find_state(struct lsm *db, struct object_id id)
+{
+    for (size_t i = 0; i < db->value_count; i++)
+        if (db->values[i].id.epoch == id.epoch && db->values[i].id.number == id.number)
+            return &db->values[i];
+    return NULL;
+}
+
+/* Makes a new value stratum known, before its batch is logged. Takes mu. */
+basin_status
+lsm__value_register(struct lsm *db, struct object_id id, uint64_t size, struct place born,
+                    basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct value_state *more;
+
+    os_mutex_lock(db->mu);
+    if (db->value_count == db->value_capacity) {
+        size_t n = db->value_capacity + 64;
+        more = db->mem->resize(db->mem->ctx, db->values, db->value_capacity * sizeof(*more),
+                               n * sizeof(*more));
+        if (more == NULL) {
+            st = error_set(err, BASIN_NO_MEM, "no memory for %zu value strata", n);
+            goto out;
+        }
+        db->values = more;
+        db->value_capacity = n;
+    }
+    db->values[db->value_count++] = (struct value_state){ .id = id, .size = size, .born = born };
+out:
+    os_mutex_unlock(db->mu);
+    return st;
+}
+
+void
+lsm__values_born(struct lsm *db, const struct value_out *list, struct place born)
+{
+    struct value_state *s;
+
+    if (list == NULL)
+        return;
+    os_mutex_lock(db->mu);
+    for (; list; list = list->next) {
+        s = list->finished ? find_state(db, list->id) : NULL;
+        if (s != NULL)
+            s->born = born;
+    }
+    os_mutex_unlock(db->mu);
+}
+
+static void
+count_uses(struct lsm *db)
+{
+    struct value_state *v;
+
+    for (size_t i = 0; i < db->value_count; i++)
+        db->values[i].used = db->values[i].uses = 0;
+    for (size_t i = 0; i < db->manifest.stratum_count; i++) {
+        const struct lsm_stratum *s = db->manifest.strata[i];
+        for (size_t j = 0; j < s->use_count; j++) {
+            v = find_state(db, s->uses[j].id);
+            if (v != NULL) {
+                v->used += s->uses[j].bytes;
+                v->uses++;
+            }
+        }
+    }
+}
+
+/* Marks what nothing refers to any more, and removes what no version shows. */
+void
+lsm__values_sweep(struct lsm *db)
+{
+    struct object_id gone[16];
+    char name[LSM_OBJECT_NAME_SIZE];
+    size_t n = 0;
+    struct place oldest = lsm__readers_oldest(db), here = lsm__versions_oldest(db);
+
+    if (place_compare(here, oldest) < 0)
+        oldest = here;
+    os_mutex_lock(db->mu);
+    if (db->value_count > 0 && db->failed == BASIN_OK) {
+        count_uses(db);
+        for (size_t i = 0; i < db->value_count && n < COUNT_OF(gone);) {
+            struct value_state *v = &db->values[i];
+            bool live = v->uses > 0 || place_compare(v->born, db->manifest.replay_from) >= 0;
+            if (live)
+                v->dead.epoch = 0;
+            else if (v->dead.epoch == 0)
+                v->dead = db->manifest.place;
+            if (!live && place_compare(v->dead, oldest) <= 0) {
+                gone[n++] = v->id;
+                *v = db->values[--db->value_count];
+            } else {
+                i++;
+            }
+        }
+    }
+    os_mutex_unlock(db->mu);
+    for (size_t i = 0; i < n; i++) {
+        lsm__object_name(name, "values", gone[i]);
+        (void)!store_remove(db->store, name, NULL);
+    }
+}
+
+static basin_status
+note_stored(void *ctx, const char *name, uint64_t size, basin_error *err)
+{
+    struct lsm *db = ctx;
+    struct object_id id;
+
+    if (!lsm__object_parse(name, &id))
+        return BASIN_OK;
+    return lsm__value_register(db, id, size, (struct place){ db->first_epoch, 0 }, err);
+}
+
+basin_status
+lsm__values_open(struct lsm *db, basin_error *err)
+{
+    return store_list(db->store, "values", note_stored, db, err);
+}
+
+void
+lsm__values_close(struct lsm *db)
+{
+    for (size_t i = 0; i < OPEN_MAX; i++)
+        value_close(db->open_values[i].stratum);
+    mem_free(db->mem, db->values, db->value_capacity * sizeof(*db->values));
+    os_mutex_free(db->values_mu);
+}
+
+/* Bytes of stored values, and of those that no stratum uses although none waits for its flush.
+ * REQUIRES(mu) */
+void
+lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead)
+{
+    *bytes = *dead = 0;
+    count_uses(db);
+    for (size_t i = 0; i < db->value_count; i++) {
+        const struct value_state *v = &db->values[i];
+        *bytes += v->size;
+        if (place_compare(v->born, db->manifest.replay_from) < 0 && v->used < v->size)
+            *dead += v->size - v->used;
+    }
+}

@@ -1,0 +1,30 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/* Value strata of an open database; see values.c. */
+#ifndef LSM_VALUES_H
+#define LSM_VALUES_H
+
+#include "lsm/internal.h"
+
+/* A value stratum being written. Confined. */
+struct value_out {
+    struct lsm *db;
+    struct object_id id;
+    struct sink *sink;
+    struct value_writer *writer;
+    bool busy;     /* a stream is writing */
+    bool finished; /* complete and synced */
+    uint64_t count, size;
+    struct value_out *next;
+};
+
+basin_status lsm__value_out_open(struct lsm *db, struct value_out **out, basin_error *err);
+basin_status lsm__value_out_finish(struct value_out *v, basin_error *err);
+void lsm__value_out_close(struct value_out *v); /* takes NULL; unfinished ones leave nothing */
+basin_status lsm__value_register(struct lsm *db, struct object_id id, uint64_t size,
+                                 struct place born, basin_error *err);
+
+/* Sets the birth of a transaction's value strata, once its batch has a place. Takes mu. */
+void lsm__values_born(struct lsm *db, const struct value_out *list, struct place born);
+
+#endif
