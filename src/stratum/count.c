@@ -17,7 +17,7 @@ stratum_rank(struct stratum *s, struct bytes key, uint64_t *entries_before, basi
     struct dense_at dense = { 0 };
     uint64_t compares = 0;
     uint32_t group, child;
-    bool equal;
+    struct leaf_from none = { .index = LEAF_FROM_NONE };
     basin_status st = BASIN_OK;
 
     *entries_before = 0;
@@ -28,7 +28,7 @@ stratum_rank(struct stratum *s, struct bytes key, uint64_t *entries_before, basi
     child = node_search(&index, &to, 0, &compares);
     TRY(stratum__pin_leaf(s, &index, child, &leaf_page, &leaf, err));
     *entries_before = node_entries(&index, child) +
-                      leaf_seek(&leaf, &dense, key, UINT64_MAX, 0, &equal, &compares);
+                      leaf_seek(&leaf, &dense, key, UINT64_MAX, &none, &compares);
 out:
     stratum__unpin(&leaf_page);
     stratum__unpin(&index_page);

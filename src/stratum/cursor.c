@@ -368,40 +368,60 @@ keep_target(struct stratum_cursor *c, struct place *to, basin_error *err)
     return BASIN_OK;
 }
 
-/* Opens the leaf in which the place is, or behind which it is. *same: it was open already. */
+/* Goes around a lost index block, in the direction of the search. */
 static basin_status
-go_to_leaf(struct stratum_cursor *c, const struct place *to, bool ahead, bool *same,
-           basin_error *err)
+go_around(struct stratum_cursor *c, uint32_t group, bool forward, basin_error *err)
+{
+    if (forward)
+        return group + 1 < c->s->root.count ? enter(c, group + 1, 0, true, err) : BASIN_END;
+    return group > 0 ? enter(c, group - 1, UINT32_MAX, false, err) : BASIN_END;
+}
+
+/* Opens the leaf in which the place is, or behind which it is. ahead: the place is not in the open
+ * leaf but behind it. */
+static basin_status
+go_to_leaf(struct stratum_cursor *c, const struct place *to, bool ahead, basin_error *err)
 {
     uint64_t compares = 0;
-    uint32_t group, child, from = 0;
+    uint32_t group, child;
+    bool same;
     basin_error fault = { 0 };
     basin_status st;
 
     group = node_search(&c->s->root, to, ahead ? c->group : 0, &compares);
-    *same = ahead && group == c->group;
+    same = ahead && group == c->group;
     st = open_index(c, group, &fault);
-    if (st == BASIN_OK) {
-        from = *same ? c->child : 0;
-        child = node_search(&c->index, to, from, &compares);
-        *same = *same && child == c->child;
-    } else if (skipped(c, st, &fault, &c->s->root, group)) {
-        child = UINT32_MAX;
-    } else {
-        goto out;
+    if (st != BASIN_OK) {
+        if (skipped(c, st, &fault, &c->s->root, group))
+            return go_around(c, group, !to->after, err);
+        if (err)
+            *err = fault;
+        return st;
     }
+    child = node_search(&c->index, to, same ? c->child : 0, &compares);
     stratum__count_compares(c->s, compares);
-    if (child == UINT32_MAX) { /* the index block is lost: go around it */
-        if (to->after ? group == 0 : group + 1 >= c->s->root.count)
-            return BASIN_END;
-        return to->after ? enter(c, group - 1, UINT32_MAX, false, err)
-                         : enter(c, group + 1, 0, true, err);
-    }
     return enter(c, group, child, !to->after, err);
+}
+
+/* First entry of the open leaf at or after the place; count when it is behind the leaf. */
+static uint32_t
+seek_in_leaf(struct stratum_cursor *c, const struct place *to, bool ahead)
+{
+    struct leaf_from from = { LEAF_FROM_NONE, BYTES_NULL };
+    uint64_t compares = 0;
+    uint32_t at;
+
+    if (ahead)
+        from = (struct leaf_from){ c->at, c->entry.key };
+    else if (c->leaf.kind == BLOCK_POINT) { /* a key that is there is found sooner by fingerprint */
+        at = leaf_find(&c->leaf, to->key, filter_hash(to->key), to->snapshot, &compares);
+        if (at != UINT32_MAX)
+            goto out;
+    }
+    at = leaf_seek(&c->leaf, &c->dense, to->key, to->snapshot, &from, &compares);
 out:
-    if (err)
-        *err = fault;
-    return st;
+    stratum__count_compares(c->s, compares);
+    return at;
 }
 
 basin_status
@@ -409,21 +429,26 @@ stratum_cursor_seek_ge(struct stratum_cursor *c, struct bytes key, uint64_t snap
                        basin_error *err)
 {
     struct place to = { key, snapshot, false };
-    bool ahead = lies_ahead(c, &to), same, equal;
-    uint64_t compares = 0;
+    bool ahead = lies_ahead(c, &to);
     uint32_t at;
     basin_status st;
 
-    c->valid = false;
     if (c->s->footer.leaves == 0)
         return BASIN_OK;
+    if (ahead) {
+        at = seek_in_leaf(c, &to, true);
+        if (at < c->leaf.count) {
+            show_entry(c, at, 0);
+            return BASIN_OK;
+        }
+    }
+    c->valid = false;
     st = keep_target(c, &to, err);
     if (st == BASIN_OK)
-        st = go_to_leaf(c, &to, ahead, &same, err);
+        st = go_to_leaf(c, &to, ahead, err);
     if (st != BASIN_OK)
         return st == BASIN_END ? BASIN_OK : st;
-    at = leaf_seek(&c->leaf, &c->dense, to.key, snapshot, same ? c->at : 0, &equal, &compares);
-    stratum__count_compares(c->s, compares);
+    at = seek_in_leaf(c, &to, false);
     if (at >= c->leaf.count)
         return next_leaf(c, err);
     show_entry(c, at, 0);
@@ -435,7 +460,6 @@ stratum_cursor_seek_le(struct stratum_cursor *c, struct bytes key, basin_error *
 {
     struct place to = { key, 0, true };
     uint64_t compares = 0;
-    bool same;
     uint32_t at;
     basin_status st;
 
@@ -444,7 +468,7 @@ stratum_cursor_seek_le(struct stratum_cursor *c, struct bytes key, basin_error *
         return BASIN_OK;
     st = keep_target(c, &to, err);
     if (st == BASIN_OK)
-        st = go_to_leaf(c, &to, false, &same, err);
+        st = go_to_leaf(c, &to, false, err);
     if (st != BASIN_OK)
         return st == BASIN_END ? BASIN_OK : st;
     at = leaf_seek_after(&c->leaf, &c->dense, to.key, &compares);

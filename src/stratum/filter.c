@@ -31,6 +31,12 @@ next_probe(uint32_t x)
     return x * UINT32_C(0x9E3779B9);
 }
 
+static size_t
+lead_for(uint64_t data_at)
+{
+    return (size_t)((LINE_SIZE - (data_at + HEAD_SIZE) % LINE_SIZE) % LINE_SIZE);
+}
+
 basin_status
 filter_lines(const uint64_t *hashes, size_t n, uint32_t bits, struct buf *to, basin_error *err)
 {
@@ -57,7 +63,7 @@ basin_status
 filter_build(struct bytes lines, uint32_t bits, uint64_t data_at, struct buf *to, basin_error *err)
 {
     struct wr w = wr_into(to);
-    uint8_t lead = (uint8_t)((LINE_SIZE - (data_at + HEAD_SIZE) % LINE_SIZE) % LINE_SIZE);
+    uint8_t lead = (uint8_t)lead_for(data_at);
 
     wr_u32(&w, (uint32_t)(lines.size / LINE_SIZE));
     wr_u8(&w, (uint8_t)probes_for(bits));
@@ -69,7 +75,8 @@ filter_build(struct bytes lines, uint32_t bits, uint64_t data_at, struct buf *to
 }
 
 basin_status
-filter_validate(const uint8_t *data, size_t size, basin_error *err)
+filter_validate(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at,
+                basin_error *err)
 {
     struct rd r = rd_over(data, size);
     uint32_t lines = rd_u32(&r);
@@ -78,7 +85,7 @@ filter_validate(const uint8_t *data, size_t size, basin_error *err)
 
     rd_zeros(&r, 2);
     rd_zeros(&r, lead);
-    if (!rd_ok(&r) || lead >= LINE_SIZE || lines == 0 || probes == 0 || probes > PROBES_MAX ||
+    if (!rd_ok(&r) || lead != lead_for(data_at) || lines == 0 || probes != probes_for(bits) ||
         rd_left(&r) != (size_t)lines * LINE_SIZE)
         return error_set(err, BASIN_CORRUPT, "filter of %u lines, %u probes in %zu bytes", lines,
                          probes, size);
@@ -86,13 +93,11 @@ filter_validate(const uint8_t *data, size_t size, basin_error *err)
 }
 
 bool
-filter_may_have(const uint8_t *data, size_t size, uint64_t hash)
+filter_may_have(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at, uint64_t hash)
 {
-    size_t lead = HEAD_SIZE + (data[5] & (LINE_SIZE - 1u));
-    uint32_t lines = load_u32(data), probes = MIN_OF(data[4], PROBES_MAX);
-    uint32_t room = (uint32_t)((size - lead) / LINE_SIZE);
-    const uint8_t *line = data + lead + line_of(hash, MIN_OF(lines, room));
-    uint32_t x = (uint32_t)hash;
+    size_t lead = HEAD_SIZE + lead_for(data_at);
+    const uint8_t *line = data + lead + line_of(hash, (uint32_t)((size - lead) / LINE_SIZE));
+    uint32_t probes = probes_for(bits), x = (uint32_t)hash;
 
     for (uint32_t k = 0; k < probes; k++, x = next_probe(x))
         if (!(line[x >> 26] >> (x >> 23 & 7) & 1))

@@ -237,11 +237,16 @@ size_t dense_build(const struct leaf *l, const struct dense_at *d, uint8_t *key,
 /* Parses the entry behind the last parsed one. index moves there. False at the page's end. */
 bool dense_step(const struct leaf *l, struct dense_at *d);
 
+/* Where a search may begin: an entry known to come before the target, and its key. */
+struct leaf_from {
+    uint32_t index; /* LEAF_FROM_NONE: nothing is known. Dense: `d` stands at this entry */
+    struct bytes key;
+};
+#define LEAF_FROM_NONE UINT32_MAX
 /* First index whose (key, seqno) is at or after (key, snapshot); count when none. For a dense page
- * `d` is left at that entry (any place when none). from: an index known to be before the target,
- * where galloping starts; 0 searches the whole page. *equal: whether the key there is `key`. */
+ * `d` is left at that entry (any place when none). Gallops from `from`. */
 uint32_t leaf_seek(const struct leaf *l, struct dense_at *d, struct bytes key, uint64_t snapshot,
-                   uint32_t from, bool *equal, uint64_t *compares);
+                   const struct leaf_from *from, uint64_t *compares);
 /* First index whose key is greater than `key`; count when none. */
 uint32_t leaf_seek_after(const struct leaf *l, struct dense_at *d, struct bytes key,
                          uint64_t *compares);
@@ -323,9 +328,9 @@ struct node {
     uint64_t entries_base;
     uint64_t deletes_base;
     uint64_t seqno_base;
+    uint32_t prefix_at;
     uint32_t prefixes_at; /* u64 per child */
-    uint32_t ats_at;
-    uint32_t sizes_at;
+    uint32_t places_at;   /* position and size of each child, side by side */
     uint32_t entries_at;
     uint32_t deletes_at;
     uint32_t seqnos_at;
@@ -333,7 +338,6 @@ struct node {
     uint32_t filters_at;
     uint32_t tails_at;    /* u32 end of each tail */
     uint32_t lengths_at;  /* u16 separator length after the common prefix */
-    uint32_t prefix_at;
     uint32_t tail_bytes_at;
 };
 
@@ -342,6 +346,25 @@ enum { NODE_HEAD_SIZE = 48 };
 bool node_open(struct node *n, const uint8_t *data, size_t size);
 basin_status node_validate(const struct node *n, bool root, basin_error *err);
 void node_fence(const struct node *n, uint32_t i, struct fence *f);
+/* Its place alone, from one cache line. */
+static inline void
+node_place(const struct node *n, uint32_t i, uint64_t *at, uint32_t *size)
+{
+    size_t wide = n->flags & NODE_WIDE_AT ? 8 : 4;
+    const uint8_t *p = n->data + n->places_at + (size_t)i * (wide + 4);
+
+    *at = n->at_base + (wide == 8 ? load_u64(p) : load_u32(p));
+    *size = load_u32(p + wide);
+}
+/* The place of a group's filter; only when the node has filters. */
+static inline void
+node_filter_place(const struct node *n, uint32_t i, uint64_t *at, uint32_t *size)
+{
+    const uint8_t *p = n->data + n->filters_at + (size_t)i * 12;
+
+    *at = load_u64(p);
+    *size = load_u32(p + 8);
+}
 /* Entries, deletes, leaves before child i; i may be count. */
 uint64_t node_entries(const struct node *n, uint32_t i);
 uint64_t node_deletes(const struct node *n, uint32_t i);
@@ -408,7 +431,11 @@ basin_status filter_lines(const uint64_t *hashes, size_t n, uint32_t bits, struc
  * that the lines come to lie on multiples of 64. */
 basin_status filter_build(struct bytes lines, uint32_t bits, uint64_t data_at, struct buf *to,
                           basin_error *err);
-basin_status filter_validate(const uint8_t *data, size_t size, basin_error *err);
-bool filter_may_have(const uint8_t *data, size_t size, uint64_t hash);
+basin_status filter_validate(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at,
+                             basin_error *err);
+/* bits and data_at as when it was built: what follows from them is not read, to save a cache line.
+ */
+bool filter_may_have(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at,
+                     uint64_t hash);
 
 #endif

@@ -62,7 +62,7 @@ filter_allows(struct lookup *k, bool *maybe, basin_error *err)
     if (!(k->s->root.flags & NODE_FILTERS))
         return BASIN_OK;
     TRY(stratum__pin_filter(k->s, k->group, &filter, err));
-    *maybe = filter_may_have(filter.data, filter.size, k->hash);
+    *maybe = stratum__filter_has(k->s, k->group, &filter, k->hash);
     stratum__unpin(&filter);
     COUNT(k->s, filter_checks);
     if (!*maybe)

@@ -339,18 +339,19 @@ point_before(const struct leaf *l, struct target *t, uint32_t i)
     return comes_before(l, t, i, compare_rest(leaf_slot(l, i).rest, t));
 }
 
+/* lo: everything below is known to come before the target; gallop from there, or halve. */
 static uint32_t
-point_seek(const struct leaf *l, struct target *t, uint32_t from)
+point_seek(const struct leaf *l, struct target *t, uint32_t lo)
 {
-    uint32_t lo = from, hi = l->count, step = 1;
+    uint32_t hi = l->count, step = 1;
 
-    while (from > 0 && lo + step < hi) { /* gallop from a place known to be before */
-        if (!point_before(l, t, lo + step)) {
-            hi = lo + step;
+    for (uint32_t probe = lo; lo > 0 && probe < hi; step *= 2) {
+        if (!point_before(l, t, probe)) {
+            hi = probe;
             break;
         }
-        lo += step;
-        step *= 2;
+        lo = probe + 1;
+        probe += step;
     }
     while (lo < hi) {
         uint32_t mid = lo + (hi - lo) / 2;
@@ -359,8 +360,6 @@ point_seek(const struct leaf *l, struct target *t, uint32_t from)
         else
             hi = mid;
     }
-    if (lo < l->count)
-        t->equal = bytes_equal(leaf_slot(l, lo).rest, t->rest);
     return lo;
 }
 
@@ -373,27 +372,32 @@ restart_key(const struct leaf *l, uint32_t group)
     return bytes_of(l->data + e.own_at, e.own);
 }
 
-/* The last group whose first entry comes before the target, or group 0. */
+static bool
+group_before(const struct leaf *l, struct target *t, uint32_t group)
+{
+    return comes_before(l, t, group * RESTART_EVERY, compare_rest(restart_key(l, group), t));
+}
+
+/* The last group whose first entry comes before the target; `from` is known to, group 0 need not. */
 static uint32_t
 dense_group(const struct leaf *l, struct target *t, uint32_t from)
 {
-    uint32_t lo = from / RESTART_EVERY + 1, hi = restarts_of(l->count), step = 1;
+    uint32_t lo = from + 1, hi = restarts_of(l->count), step = 1;
 
-    while (from > 0 && lo + step < hi) {
-        uint32_t g = lo + step;
-        if (!comes_before(l, t, g * RESTART_EVERY, compare_rest(restart_key(l, g), t))) {
-            hi = g;
+    for (uint32_t probe = lo; from > 0 && probe < hi; step *= 2) {
+        if (!group_before(l, t, probe)) {
+            hi = probe;
             break;
         }
-        lo = g;
-        step *= 2;
+        lo = probe + 1;
+        probe += step;
     }
     while (lo < hi) {
-        uint32_t g = lo + (hi - lo) / 2;
-        if (comes_before(l, t, g * RESTART_EVERY, compare_rest(restart_key(l, g), t)))
-            lo = g + 1;
+        uint32_t mid = lo + (hi - lo) / 2;
+        if (group_before(l, t, mid))
+            lo = mid + 1;
         else
-            hi = g;
+            hi = mid;
     }
     return lo - 1;
 }
@@ -424,23 +428,21 @@ dense_compare(const struct leaf *l, const struct dense_at *d, const struct targe
     return *match < t->rest.size ? -1 : 0;
 }
 
+/* Walks the rest of the current group, whose last parsed entry came before the target. The first
+ * entry of the next group is the result when nothing here is. */
 static uint32_t
-dense_seek(const struct leaf *l, struct dense_at *d, struct target *t, uint32_t from)
+dense_walk(const struct leaf *l, struct dense_at *d, struct target *t, size_t match)
 {
-    size_t match = 0;
-    uint32_t group = dense_group(l, t, from);
-    uint32_t end = MIN_OF((group + 1) * RESTART_EVERY, l->count);
+    uint32_t end = MIN_OF((d->index / RESTART_EVERY + 1) * RESTART_EVERY, l->count);
 
-    dense_open_group(l, d, group);
-    for (;;) {
-        int c = dense_compare(l, d, t, &match);
+    while (d->index + 1 < end) {
+        int c;
+        (void)dense_step(l, d);
+        c = dense_compare(l, d, t, &match);
         if (!comes_before(l, t, d->index, c)) {
             t->equal = c == 0;
             return d->index;
         }
-        if (d->index + 1 >= end)
-            break;
-        (void)dense_step(l, d);
     }
     if (!dense_step(l, d))
         return l->count;
@@ -449,9 +451,38 @@ dense_seek(const struct leaf *l, struct dense_at *d, struct target *t, uint32_t 
 }
 
 static uint32_t
-seek(const struct leaf *l, struct dense_at *d, struct bytes key, struct target *t, uint32_t from)
+dense_seek(const struct leaf *l, struct dense_at *d, struct target *t, uint32_t group)
+{
+    size_t match = 0;
+    int c;
+
+    group = dense_group(l, t, group);
+    dense_open_group(l, d, group);
+    c = dense_compare(l, d, t, &match);
+    if (!comes_before(l, t, d->index, c)) { /* only in group 0 */
+        t->equal = c == 0;
+        return d->index;
+    }
+    return dense_walk(l, d, t, match);
+}
+
+/* From the current entry, which comes before the target. */
+static uint32_t
+dense_seek_on(const struct leaf *l, struct dense_at *d, struct target *t, struct bytes rest)
+{
+    uint32_t group = d->index / RESTART_EVERY;
+
+    if (group + 1 < restarts_of(l->count) && group_before(l, t, group + 1))
+        return dense_seek(l, d, t, group + 1);
+    return dense_walk(l, d, t, bytes_shared(rest, t->rest));
+}
+
+static uint32_t
+seek(const struct leaf *l, struct dense_at *d, struct bytes key, struct target *t,
+     const struct leaf_from *from)
 {
     int c = target_init(t, l, key);
+    size_t prefix = l->prefix_size;
 
     t->compares++;
     if (c > 0)
@@ -462,18 +493,19 @@ seek(const struct leaf *l, struct dense_at *d, struct bytes key, struct target *
         return 0;
     }
     if (l->kind == BLOCK_POINT)
-        return point_seek(l, t, from);
-    return dense_seek(l, d, t, from);
+        return point_seek(l, t, from->index + 1); /* none: 0 */
+    if (from->index == LEAF_FROM_NONE || from->key.size < prefix)
+        return dense_seek(l, d, t, 0);
+    return dense_seek_on(l, d, t, bytes_of(from->key.data + prefix, from->key.size - prefix));
 }
 
 uint32_t
 leaf_seek(const struct leaf *l, struct dense_at *d, struct bytes key, uint64_t snapshot,
-          uint32_t from, bool *equal, uint64_t *compares)
+          const struct leaf_from *from, uint64_t *compares)
 {
     struct target t = { .snapshot = snapshot };
     uint32_t i = seek(l, d, key, &t, from);
 
-    *equal = t.equal;
     *compares += t.compares;
     return i;
 }
@@ -482,7 +514,8 @@ uint32_t
 leaf_seek_after(const struct leaf *l, struct dense_at *d, struct bytes key, uint64_t *compares)
 {
     struct target t = { .after = true };
-    uint32_t i = seek(l, d, key, &t, 0);
+    struct leaf_from none = { .index = LEAF_FROM_NONE };
+    uint32_t i = seek(l, d, key, &t, &none);
 
     *compares += t.compares;
     return i;

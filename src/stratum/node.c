@@ -41,12 +41,12 @@ node_open(struct node *n, const uint8_t *data, size_t size)
     if (count == 0 || count > size / 8)
         return false;
     wide_count = n->flags & NODE_WIDE_COUNT ? 8 : 4;
+    n->prefix_at = (uint32_t)at;
+    at += n->prefix_size;
     n->prefixes_at = (uint32_t)at;
     at += count * 8;
-    n->ats_at = (uint32_t)at;
-    at += count * (n->flags & NODE_WIDE_AT ? 8 : 4);
-    n->sizes_at = (uint32_t)at;
-    at += count * 4;
+    n->places_at = (uint32_t)at;
+    at += count * (n->flags & NODE_WIDE_AT ? 12 : 8);
     n->entries_at = (uint32_t)at;
     at += (count + 1) * wide_count;
     n->deletes_at = (uint32_t)at;
@@ -61,8 +61,6 @@ node_open(struct node *n, const uint8_t *data, size_t size)
     at += count * 4;
     n->lengths_at = (uint32_t)at;
     at += count * 2;
-    n->prefix_at = (uint32_t)at;
-    at += n->prefix_size;
     n->tail_bytes_at = (uint32_t)at;
     return at <= size;
 }
@@ -151,18 +149,15 @@ node_fence(const struct node *n, uint32_t i, struct fence *f)
     struct bytes tail = node_tail(n, i, &length);
     uint32_t plain = length > 8 ? length - 8 : 0;
 
-    f->at = n->at_base + load_wide(n->data + n->ats_at, i, n->flags & NODE_WIDE_AT);
-    f->size = load_u32(n->data + n->sizes_at + (size_t)i * 4);
+    node_place(n, i, &f->at, &f->size);
     f->entries = node_entries(n, i);
     f->deletes = node_deletes(n, i);
     f->leaves = node_leaves(n, i);
     f->seqno_max = node_seqno(n, i);
     f->filter_at = 0;
     f->filter_size = 0;
-    if (n->flags & NODE_FILTERS) {
-        f->filter_at = load_u64(n->data + n->filters_at + (size_t)i * 8);
-        f->filter_size = load_u32(n->data + n->filters_at + (size_t)n->count * 8 + (size_t)i * 4);
-    }
+    if (n->flags & NODE_FILTERS)
+        node_filter_place(n, i, &f->filter_at, &f->filter_size);
     f->continues = tail.size == (size_t)plain + 8;
     f->first_seqno = f->continues ? ~__builtin_bswap64(load_u64(tail.data + plain)) : 0;
 }
@@ -433,7 +428,6 @@ wr_separators(struct wr *w, const struct node_builder *b)
     }
     for (size_t i = 0; i < b->count; i++)
         wr_u16(w, (uint16_t)(node_builder_key(b, i).size - b->prefix_size));
-    wr_bytes(w, bytes_of(b->keys.data, b->prefix_size));
     for (size_t i = 0; i < b->count; i++) {
         struct bytes key = node_builder_key(b, i);
         if (key.size > b->prefix_size + 8)
@@ -450,14 +444,15 @@ wr_fences(struct wr *w, const struct node_builder *b, uint8_t flags, uint64_t se
     const struct fence *f = b->fences;
     size_t n = b->count;
 
+    wr_bytes(w, bytes_of(b->keys.data, b->prefix_size));
     for (size_t i = 0; i < n; i++) {
         struct bytes key = node_builder_key(b, i);
         wr_u64(w, key_prefix(bytes_of(key.data + b->prefix_size, key.size - b->prefix_size)));
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         wr_wide(w, f[i].at - f[0].at, flags & NODE_WIDE_AT);
-    for (size_t i = 0; i < n; i++)
         wr_u32(w, f[i].size);
+    }
     for (size_t i = 0; i <= n; i++)
         wr_wide(w, (i < n ? f[i].entries : end->entries) - f[0].entries, flags & NODE_WIDE_COUNT);
     for (size_t i = 0; i <= n && (flags & NODE_DELETES); i++)
@@ -466,10 +461,10 @@ wr_fences(struct wr *w, const struct node_builder *b, uint8_t flags, uint64_t se
         wr_wide(w, f[i].seqno_max - seqno_min, flags & NODE_WIDE_SEQNO);
     for (size_t i = 0; i <= n && (flags & NODE_ROOT); i++)
         wr_u64(w, i < n ? f[i].leaves : end->leaves);
-    for (size_t i = 0; i < n && (flags & NODE_FILTERS); i++)
+    for (size_t i = 0; i < n && (flags & NODE_FILTERS); i++) {
         wr_u64(w, f[i].filter_at);
-    for (size_t i = 0; i < n && (flags & NODE_FILTERS); i++)
         wr_u32(w, f[i].filter_size);
+    }
 }
 
 basin_status

@@ -41,7 +41,8 @@ validate(const struct stratum *s, const struct block_id *b, uint8_t kind, struct
         return leaf_validate(&leaf, err);
     }
     if (b->kind == BLOCK_FILTER)
-        return filter_validate(data.data, data.size, err);
+        return filter_validate(data.data, data.size, s->footer.filter_bits,
+                               b->at + BLOCK_HEAD_SIZE, err);
     if (!node_open(&node, data.data, data.size))
         return error_set(err, BASIN_CORRUPT, "its arrays do not fit %zu bytes", data.size);
     if (node.first != node_leaves(&s->root, (uint32_t)b->number) ||
@@ -224,8 +225,12 @@ stratum__pin(struct stratum *s, const struct block_id *b, struct page *out, basi
     if (!s->checked || b->at < s->view_at)
         return pin_frame(s, b, out, err);
     p = s->view + (b->at - s->view_at);
-    if (p[1] != CODEC_NONE)
-        return pin_frame(s, b, out, err);
+    out->kind = (uint8_t)b->kind;
+    if (b->kind == BLOCK_LEAF) { /* the others are never compressed: their head stays untouched */
+        out->kind = p[0];
+        if (p[1] != CODEC_NONE)
+            return pin_frame(s, b, out, err);
+    }
     if (UNLIKELY(s->options.verify_always || !is_checked(s, slot_of(s, b)))) {
         st = check_in_view(s, b, p, err);
         if (st != BASIN_OK)
@@ -233,7 +238,6 @@ stratum__pin(struct stratum *s, const struct block_id *b, struct page *out, basi
     }
     out->data = p + BLOCK_HEAD_SIZE;
     out->size = b->size - BLOCK_HEAD_SIZE - BLOCK_SUM_SIZE;
-    out->kind = p[0];
     return BASIN_OK;
 }
 
@@ -241,13 +245,10 @@ basin_status
 stratum__pin_index(struct stratum *s, uint32_t group, struct page *page, struct node *node,
                    basin_error *err)
 {
-    struct fence f;
     struct block_id b = { .kind = BLOCK_INDEX, .number = group };
     basin_status st;
 
-    node_fence(&s->root, group, &f);
-    b.at = f.at;
-    b.size = f.size;
+    node_place(&s->root, group, &b.at, &b.size);
     TRY(stratum__pin(s, &b, page, err));
     if (!node_open(node, page->data, page->size)) {
         stratum__unpin(page);
@@ -261,13 +262,10 @@ basin_status
 stratum__pin_leaf(struct stratum *s, const struct node *index, uint32_t i, struct page *page,
                   struct leaf *leaf, basin_error *err)
 {
-    struct fence f;
     struct block_id b = { .kind = BLOCK_LEAF, .number = index->first + i };
     basin_status st;
 
-    node_fence(index, i, &f);
-    b.at = f.at;
-    b.size = f.size;
+    node_place(index, i, &b.at, &b.size);
     TRY(stratum__pin(s, &b, page, err));
     if (!leaf_open(leaf, page->kind, page->data, page->size)) {
         stratum__unpin(page);
@@ -278,14 +276,23 @@ out:
     return st;
 }
 
+bool
+stratum__filter_has(const struct stratum *s, uint32_t group, const struct page *filter,
+                    uint64_t hash)
+{
+    uint64_t at;
+    uint32_t size;
+
+    node_filter_place(&s->root, group, &at, &size);
+    return filter_may_have(filter->data, filter->size, s->footer.filter_bits,
+                           at + BLOCK_HEAD_SIZE, hash);
+}
+
 basin_status
 stratum__pin_filter(struct stratum *s, uint32_t group, struct page *page, basin_error *err)
 {
-    struct fence f;
     struct block_id b = { .kind = BLOCK_FILTER, .number = group };
 
-    node_fence(&s->root, group, &f);
-    b.at = f.filter_at;
-    b.size = f.filter_size;
+    node_filter_place(&s->root, group, &b.at, &b.size);
     return stratum__pin(s, &b, page, err);
 }

@@ -73,6 +73,8 @@ basin_status stratum__pin_leaf(struct stratum *s, const struct node *index, uint
 /* The filter partition of a group; only when it has one. */
 basin_status stratum__pin_filter(struct stratum *s, uint32_t group, struct page *page,
                                  basin_error *err);
+bool stratum__filter_has(const struct stratum *s, uint32_t group, const struct page *filter,
+                         uint64_t hash);
 
 /* Adds to a counter that many threads share; an update may be lost under contention. */
 static inline void

@@ -25,6 +25,7 @@ struct walk {
     bool have_last;
     struct footer sum;   /* counted here */
     uint64_t bytes;      /* of all blocks before the root */
+    uint32_t group;
     uint64_t seqno_max;  /* of the current leaf */
 };
 
@@ -165,7 +166,7 @@ check_entry(struct walk *w, const struct leaf *l, uint32_t i, const struct page 
         if (slot.value.size && ((l->flags & LEAF_ALL_EMPTY) || kind == ENTRY_DELETE))
             return "a value where none may be";
     }
-    if (filter->data && !filter_may_have(filter->data, filter->size, hash))
+    if (filter->data && !stratum__filter_has(w->s, w->group, filter, hash))
         return "the filter does not know a key";
     return NULL;
 }
@@ -331,6 +332,7 @@ walk_group(struct walk *w, uint32_t group, basin_error *err)
     uint64_t next_at = 0;
     basin_status st;
 
+    w->group = group;
     TRY(pin_or_report(w, group, &filter, &index_page, &index, err));
     if (!index_page.data) { /* count its entries by the root, go on behind it */
         w->sum.entries += node_entries(&w->s->root, group + 1) - node_entries(&w->s->root, group);
