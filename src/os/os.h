@@ -224,6 +224,11 @@ basin_status os_sim_new(const struct os_sim_options *options, struct os_sim **ou
 /* Takes NULL. Every handle and map must be closed before: it panics when one is left. */
 void os_sim_free(struct os_sim *sim);
 struct os *os_sim_os(struct os_sim *sim);
+/* Another process on the machine: handles, locks and process id of its own, the same files. It
+ * goes with the machine. */
+basin_status os_sim_process(struct os_sim *sim, struct os **out, basin_error *err);
+/* kill -9 of one process, as OS_CRASH_KILL is of all; os is then a new process. */
+void os_sim_kill(struct os *os);
 
 /* How the un-synced changes of a crash are treated. */
 enum os_crash_mode {

@@ -195,11 +195,10 @@ sim_random(struct os *os, void *to, size_t n, basin_error *err)
     return st;
 }
 
-/* Another process after each crash. */
 static uint64_t
 sim_process_id(struct os *os)
 {
-    return SIM_PROCESS_ID + sim_of(os)->generation;
+    return ((struct sim_process *)os)->id;
 }
 
 static void
@@ -317,6 +316,40 @@ static const struct os_ops sim_ops = {
     .process_name = sim_process_name,
 };
 
+static void
+process_init(struct sim_process *p, struct os_sim *sim, bool maps)
+{
+    p->base.ops = &sim_ops;
+    p->base.maps = maps;
+    p->sim = sim;
+    p->id = ++sim->process_id;
+}
+
+basin_status
+os_sim_process(struct os_sim *sim, struct os **out, basin_error *err)
+{
+    struct sim_process *p = mem_new(sim->mem, sizeof *p);
+
+    *out = NULL;
+    if (!p)
+        return sim__no_mem(err, "process", "");
+    process_init(p, sim, sim->first.base.maps);
+    p->next = sim->others;
+    sim->others = p;
+    *out = &p->base;
+    return BASIN_OK;
+}
+
+void
+os_sim_kill(struct os *os)
+{
+    struct os_sim *sim = sim_of(os);
+
+    sim->burying = true;
+    sim__kill((struct sim_process *)os);
+    sim__bury_all(sim);
+}
+
 basin_status
 os_sim_new(const struct os_sim_options *options, struct os_sim **out, basin_error *err)
 {
@@ -325,9 +358,9 @@ os_sim_new(const struct os_sim_options *options, struct os_sim **out, basin_erro
     *out = NULL;
     if (!sim)
         return sim__no_mem(err, "simulator", "");
-    sim->base.ops = &sim_ops;
-    sim->base.maps = options->maps;
     sim->mem = options->mem;
+    sim->process_id = SIM_PROCESS_ID;
+    process_init(&sim->first, sim, options->maps);
     sim->chance = options->seed;
     sim->fault_chance = options->seed ^ 0xD1B54A32D192ED03u;
     sim->monotonic_ns = 1000000000u;
@@ -354,6 +387,11 @@ os_sim_free(struct os_sim *sim)
     sim->root->links = 0;
     sim__inode_unref(sim, sim->root);
     must(!sim->inodes && sim->pages_used == 0);
+    while (sim->others) {
+        struct sim_process *p = sim->others;
+        sim->others = p->next;
+        mem_free(sim->mem, p, sizeof *p);
+    }
     sim__buffer_unref(sim, sim->rubbish);
     mem_free(sim->mem, sim, sizeof *sim);
 }
@@ -361,5 +399,5 @@ os_sim_free(struct os_sim *sim)
 struct os *
 os_sim_os(struct os_sim *sim)
 {
-    return &sim->base;
+    return &sim->first.base;
 }

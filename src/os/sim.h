@@ -15,7 +15,7 @@
  *
  * (S1) bytes of the buffer past the size are zero.
  * (S2) an inode lives while refs > 0; it takes disk space while links + opens > 0.
- * (S3) handles and maps of an older generation than the machine's are stale.
+ * (S3) handles and maps of a process that was killed are stale: they wait to be closed.
  */
 #ifndef OS_SIM_H
 #define OS_SIM_H
@@ -97,7 +97,7 @@ struct sim_inode {
     size_t dirty_end;
     struct sim_resize *resize_newest;
     uint64_t resize_ordinal; /* of the next resize */
-    struct sim_map *maps;    /* of this generation */
+    struct sim_map *maps;    /* those that are not stale */
     struct sim_lock *locks;
 
     struct sim_entry *entries; /* a directory's, in no order */
@@ -127,8 +127,10 @@ struct sim_name_change {
 
 struct sim_file {
     struct os_file base;
+    struct sim_file *next; /* of all */
+    struct sim_file *prev;
     struct sim_inode *inode;
-    uint64_t generation;
+    bool stale;
     bool writable;
     bool poisoned;
     char path[];
@@ -144,15 +146,25 @@ struct sim_map {
     bool writable;
 };
 
-struct os_sim {
+/* What a process sees of the machine. */
+struct sim_process {
     struct os base;
+    struct os_sim *sim;
+    struct sim_process *next;
+    uint64_t id; /* a new one after each kill */
+};
+
+struct os_sim {
+    struct sim_process first;
+    struct sim_process *others;
+    uint64_t process_id; /* the last one given */
     const basin_allocator *mem;
     uint64_t chance;       /* state of the numbers that the engine asks for */
     uint64_t fault_chance; /* state of those that decide what a crash leaves */
-    uint64_t generation;   /* counts crashes */
     uint64_t monotonic_ns;
     int64_t wall_shift_ms;
     size_t handles;
+    struct sim_file *files; /* every open one, stale or not */
 
     uint64_t calls;
     uint64_t changes;
@@ -182,7 +194,7 @@ struct os_sim {
 static inline struct os_sim *
 sim_of(struct os *os)
 {
-    return (struct os_sim *)os;
+    return ((struct sim_process *)os)->sim;
 }
 
 /* sim.c. Counts a call, and fails it when the machine is down or a fault is armed for it. */
@@ -221,6 +233,8 @@ void sim__inode_sync_failed(struct sim_inode *inode);
 basin_status sim__open(struct os *os, const char *path, unsigned flags, struct os_file **out,
                        basin_error *err);
 void sim__close(struct os_file *file);
+/* Makes the handles and maps of a process stale and drops its locks. */
+void sim__kill(struct sim_process *process);
 basin_status sim__read(struct os_file *file, uint64_t at, void *to, size_t n, size_t *got,
                        basin_error *err);
 basin_status sim__write(struct os_file *file, uint64_t at, const void *p, size_t n,
@@ -249,7 +263,6 @@ basin_status sim__lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lo
 basin_status sim__unlock(struct os_file *file, uint64_t at, uint64_t n, basin_error *err);
 basin_status sim__test_lock(struct os_file *file, uint64_t at, uint64_t n,
                             enum os_lock_kind kind, basin_error *err);
-/* owner NULL = all of the inode. */
 void sim__locks_drop(struct os_sim *sim, struct sim_inode *inode, const struct sim_file *owner);
 
 /* sim_name.c. Directories. */

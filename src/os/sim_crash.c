@@ -299,29 +299,15 @@ crash_file(struct os_sim *sim, struct sim_inode *inode, enum os_crash_mode mode)
     inode->size = o.size;
 }
 
-/* The process is gone: handles, maps and locks with it. Stale maps keep the bytes they had. */
-static void
-drop_process(struct os_sim *sim, struct sim_inode *inode)
-{
-    sim__locks_drop(sim, inode, NULL);
-    while (inode->maps) {
-        struct sim_map *m = inode->maps;
-        inode->maps = m->next;
-        m->inode = NULL;
-        sim__inode_unref(sim, inode);
-    }
-    sim__inode_unshare(sim, inode);
-    while (inode->opens)
-        sim__inode_unuse(sim, inode, &inode->opens);
-}
-
 void
 os_sim_crash(struct os_sim *sim, enum os_crash_mode mode)
 {
     sim->burying = true; /* nobody leaves the list of inodes while it is walked */
-    sim->generation++;
+    sim__kill(&sim->first);
+    for (struct sim_process *p = sim->others; p; p = p->next)
+        sim__kill(p);
     for (struct sim_inode *i = sim->inodes; i; i = i->next)
-        drop_process(sim, i);
+        sim__inode_unshare(sim, i);
     if (mode != OS_CRASH_KILL) {
         crash_names(sim, mode);
         for (struct sim_inode *i = sim->inodes; i; i = i->next) {

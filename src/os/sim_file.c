@@ -15,11 +15,10 @@ basin_status
 sim__file_call(struct sim_file *f, bool change, const char *verb, basin_error *err)
 {
     struct os_sim *sim = sim_of(f->base.os);
-    basin_status st = sim__call(sim, change && f->generation == sim->generation, verb, f->path,
-                                err);
+    basin_status st = sim__call(sim, change && !f->stale, verb, f->path, err);
 
-    if (st == BASIN_OK && f->generation != sim->generation)
-        st = error_set(err, BASIN_IO, "%s %s: the handle is from before a crash", verb, f->path);
+    if (st == BASIN_OK && f->stale)
+        st = error_set(err, BASIN_IO, "%s %s: the handle is of a dead process", verb, f->path);
     return st;
 }
 
@@ -54,7 +53,10 @@ new_file(struct os *os, struct sim_inode *inode, const char *path, unsigned flag
         return sim__no_mem(err, "open", path);
     f->base.os = os;
     f->inode = inode;
-    f->generation = sim->generation;
+    f->next = sim->files;
+    if (f->next)
+        f->next->prev = f;
+    sim->files = f;
     f->writable = (flags & OS_WRITE) != 0;
     memcpy(f->path, path, path_size);
     sim__inode_ref(inode);
@@ -102,6 +104,16 @@ out:
     return st;
 }
 
+static void
+file_detach(struct os_sim *sim, struct sim_file *f)
+{
+    if (f->stale)
+        return;
+    sim__locks_drop(sim, f->inode, f);
+    sim__inode_unuse(sim, f->inode, &f->inode->opens);
+    f->stale = true;
+}
+
 void
 sim__close(struct os_file *file)
 {
@@ -111,14 +123,51 @@ sim__close(struct os_file *file)
     if (!f)
         return;
     sim = sim_of(f->base.os);
-    if (f->generation == sim->generation) {
-        sim__locks_drop(sim, f->inode, f);
-        sim__inode_unuse(sim, f->inode, &f->inode->opens);
-    }
+    file_detach(sim, f);
+    if (f->prev)
+        f->prev->next = f->next;
+    else
+        sim->files = f->next;
+    if (f->next)
+        f->next->prev = f->prev;
     sim__inode_unref(sim, f->inode);
     must(sim->handles > 0);
     sim->handles--;
     mem_free(sim->mem, f, sizeof *f + strlen(f->path) + 1);
+}
+
+/* Maps keep the bytes they have; the inode forgets them. */
+static void
+maps_detach(struct os_sim *sim, struct sim_inode *inode, const struct os *os)
+{
+    struct sim_map **at = &inode->maps;
+
+    while (*at) {
+        struct sim_map *m = *at;
+        if (m->base.os != os) {
+            at = &m->next;
+            continue;
+        }
+        *at = m->next;
+        m->inode = NULL;
+        sim__inode_unuse(sim, inode, &inode->opens);
+        sim__inode_unref(sim, inode);
+    }
+}
+
+void
+sim__kill(struct sim_process *process)
+{
+    struct os_sim *sim = process->sim;
+
+    must(sim->burying); /* nobody may leave the list of inodes meanwhile */
+    for (struct sim_file *f = sim->files; f; f = f->next) {
+        if (f->base.os == &process->base)
+            file_detach(sim, f);
+    }
+    for (struct sim_inode *i = sim->inodes; i; i = i->next)
+        maps_detach(sim, i, &process->base);
+    process->id = ++sim->process_id;
 }
 
 /* ------------------------------------------------------------------ read, write */
@@ -200,7 +249,7 @@ sim__write(struct os_file *file, uint64_t at, const void *p, size_t n, basin_err
     struct os_sim *sim = sim_of(f->base.os);
     basin_status st = sim__file_call(f, n > 0, "write", err);
 
-    if (st != BASIN_OK && sim->injected && f->generation == sim->generation && f->writable &&
+    if (st != BASIN_OK && sim->injected && !f->stale && f->writable &&
         end_of(at, n) <= SIM_FILE_SIZE_MAX && n > 0) {
         size_t part = (size_t)sim__chance_below(&sim->fault_chance, n);
         (void)!write_bytes(f, at, p, part, NULL);
@@ -318,7 +367,7 @@ sim__sync(struct os_file *file, bool data_only, basin_error *err)
     struct os_sim *sim = sim_of(f->base.os);
     basin_status st = sim__file_call(f, true, data_only ? "fdatasync" : "fsync", err);
 
-    if (st != BASIN_OK && sim->injected && f->generation == sim->generation) {
+    if (st != BASIN_OK && sim->injected && !f->stale) {
         sim__inode_sync_failed(f->inode);
         f->poisoned = true;
         return st;

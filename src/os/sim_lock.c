@@ -156,7 +156,7 @@ sim__locks_drop(struct os_sim *sim, struct sim_inode *inode, const struct sim_fi
 
     while (*at) {
         struct sim_lock *l = *at;
-        if (owner && l->owner != owner) {
+        if (l->owner != owner) {
             at = &l->next;
             continue;
         }

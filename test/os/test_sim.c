@@ -539,6 +539,55 @@ a_crash_makes_handles_stale_and_drops_locks(void **state)
     stop();
 }
 
+/* A reader dies, the writer stays: its lock is free, its map keeps its bytes, nothing is lost. */
+static void
+one_process_is_killed(void **state)
+{
+    struct os *other;
+    struct os_file *f, *g;
+    struct os_map *mine, *theirs;
+    uint64_t before;
+    char to[4];
+    size_t got;
+
+    (void)state;
+    start(1);
+    put_durable("a", 'a', 4096);
+    assert_int_equal(os_sim_process(sim, &other, NULL), BASIN_OK);
+    before = os_process_id(other);
+    assert_int_not_equal(before, os_process_id(os));
+    f = opened("a", OS_WRITE);
+    assert_int_equal(os_open(other, "a", OS_WRITE, &g, NULL), BASIN_OK);
+    assert_int_equal(os_map(f, 0, 4096, true, &mine, NULL), BASIN_OK);
+    assert_int_equal(os_map(g, 0, 4096, true, &theirs, NULL), BASIN_OK);
+    assert_int_equal(os_lock(g, 0, 1, OS_LOCK_EXCLUSIVE, NULL), BASIN_OK);
+    assert_int_equal(os_lock(f, 1, 1, OS_LOCK_EXCLUSIVE, NULL), BASIN_OK);
+    assert_int_equal(os_lock(f, 0, 1, OS_LOCK_EXCLUSIVE, NULL), BASIN_BUSY);
+    os_map_write(theirs, 0, "theirs", 6);
+    assert_memory_equal(os_map_data(mine), "theirs", 6);
+    os_sim_kill(other);
+    assert_int_not_equal(os_process_id(other), before);
+    assert_int_equal(os_read(g, 0, to, 4, &got, NULL), BASIN_IO);
+    os_map_write(theirs, 0, "ghosts", 6);
+    assert_memory_equal(stored("a").data, "theirs", 6);
+    assert_int_equal(os_lock(f, 0, 1, OS_LOCK_EXCLUSIVE, NULL), BASIN_OK);
+    os_map_write(mine, 0, "mine", 4);
+    assert_memory_equal(stored("a").data, "miners", 6);
+    assert_int_equal(os_sync(f, true, NULL), BASIN_OK);
+    os_unmap(theirs);
+    os_close(g);
+    assert_int_equal(os_open(other, "a", OS_WRITE, &g, NULL), BASIN_OK);
+    assert_int_equal(os_lock(g, 1, 1, OS_LOCK_EXCLUSIVE, NULL), BASIN_BUSY);
+    os_sim_crash(sim, OS_CRASH_LOSE_ALL); /* of both */
+    assert_int_equal(os_read(g, 0, to, 4, &got, NULL), BASIN_IO);
+    assert_int_equal(os_read(f, 0, to, 4, &got, NULL), BASIN_IO);
+    assert_memory_equal(stored("a").data, "minersa", 7);
+    os_close(g);
+    os_unmap(mine);
+    os_close(f);
+    stop();
+}
+
 /* ------------------------------------------------------------------ faults */
 
 static void
@@ -879,6 +928,7 @@ main(void)
         cmocka_unit_test(maps_want_allocated_blocks),
         cmocka_unit_test(a_machine_without_maps),
         cmocka_unit_test(a_crash_makes_handles_stale_and_drops_locks),
+        cmocka_unit_test(one_process_is_killed),
         cmocka_unit_test(crash_at_stops_the_machine),
         cmocka_unit_test(crash_at_can_hit_a_map_write),
         cmocka_unit_test(fail_at_fails_once_and_fail_from_for_ever),
