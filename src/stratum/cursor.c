@@ -455,11 +455,31 @@ stratum_cursor_seek_ge(struct stratum_cursor *c, struct bytes key, uint64_t snap
     return BASIN_OK;
 }
 
+/* First entry of the open leaf behind every version of the key. */
+static uint32_t
+seek_behind(struct stratum_cursor *c, struct bytes key)
+{
+    const struct leaf *l = &c->leaf;
+    uint64_t compares = 0;
+    uint32_t at = UINT32_MAX;
+
+    if (l->kind == BLOCK_POINT)
+        at = leaf_find(l, key, filter_hash(key), UINT64_MAX, &compares);
+    if (at == UINT32_MAX) {
+        at = leaf_seek_after(l, &c->dense, key, &compares);
+    } else {
+        struct bytes rest = leaf_slot(l, at).rest;
+        while (++at < l->count && bytes_equal(leaf_slot(l, at).rest, rest))
+            continue;
+    }
+    stratum__count_compares(c->s, compares);
+    return at;
+}
+
 basin_status
 stratum_cursor_seek_le(struct stratum_cursor *c, struct bytes key, basin_error *err)
 {
     struct place to = { key, 0, true };
-    uint64_t compares = 0;
     uint32_t at;
     basin_status st;
 
@@ -471,8 +491,7 @@ stratum_cursor_seek_le(struct stratum_cursor *c, struct bytes key, basin_error *
         st = go_to_leaf(c, &to, false, err);
     if (st != BASIN_OK)
         return st == BASIN_END ? BASIN_OK : st;
-    at = leaf_seek_after(&c->leaf, &c->dense, to.key, &compares);
-    stratum__count_compares(c->s, compares);
+    at = seek_behind(c, to.key);
     if (at == 0)
         return prev_leaf(c, err);
     show_entry(c, at - 1, 0);

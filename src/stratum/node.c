@@ -173,9 +173,12 @@ node_separator(const struct node *n, uint32_t i, uint8_t *key)
 {
     uint32_t length;
     struct bytes tail = node_tail(n, i, &length);
-    size_t head = MIN_OF(length, 8u), rest = MIN_OF((size_t)length - head, tail.size);
+    size_t room = (size_t)STRATUM_KEY_MAX - n->prefix_size, head, rest;
     uint64_t prefix = __builtin_bswap64(load_u64(n->data + n->prefixes_at + (size_t)i * 8));
 
+    length = MIN_OF(length, (uint32_t)room);
+    head = MIN_OF(length, 8u);
+    rest = MIN_OF((size_t)length - head, tail.size);
     memcpy(key, n->data + n->prefix_at, n->prefix_size);
     memcpy(key + n->prefix_size, &prefix, head);
     memcpy(key + n->prefix_size + head, tail.data, rest);
