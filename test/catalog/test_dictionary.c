@@ -111,6 +111,7 @@ ec72_a_string_of_1_mib(void **state)
     second = intern(txn, bytes_of(text, MIB + 1), 1); /* the same first 2048 bytes */
     assert_int_not_equal(first, second);
     assert_int_equal(intern(txn, bytes_of(text, MIB), 1), first);
+    assert_int_equal(world_count(w, txn, strings.space), 7);
     world_commit(w, txn);
     world_reopen(w);
     txn = world_begin(w);

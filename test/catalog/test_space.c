@@ -349,6 +349,15 @@ lists_follow_the_selection(void **state)
     expect_list(txn, select, "D:db/x=2 D:db/y=1 ");
     select.model = 0;
     expect_list(txn, select, "D:db/x=2 D:db/y=1 K:db=10 ");
+    select = (struct catalog_select){ .prefix = BYTES_LIT("db") };
+    expect_list(txn, select, "D:db/x=2 D:db/y=1 D:dbx/x=3 K:db=10 ");
+    select.has_upper = true;
+    select.upper = BYTES_LIT("dbx");
+    expect_list(txn, select, "D:db/x=2 D:db/y=1 K:db=10 ");
+    select.prefix = BYTES_NULL;
+    select.has_lower = true;
+    select.lower = BYTES_LIT("c");
+    expect_list(txn, select, "D:d/=4 D:db/x=2 D:db/y=1 G:c=8 K:db=10 ");
     expect_list(txn, (struct catalog_select){ .model = CATALOG_LINKS }, "");
     lsm_abort(txn);
 }

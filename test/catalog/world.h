@@ -17,6 +17,9 @@
 #include "model/hex.h"
 #include "model/memory.h"
 
+/* Of any key that is made here: two elements, then one that is cut (C11). */
+enum { WORLD_KEY_MAX = 2 + TUPLE_CUT_SIZE };
+
 struct world {
     struct test_memory memory;
     struct os_sim *sim;
@@ -125,8 +128,10 @@ world_count(struct world *w, struct lsm_txn *txn, uint64_t space)
     range.upper = buf_bytes(&upper);
     range.has_upper = !unbounded;
     expect_ok(w, lsm_cursor_open(txn, &range, &c, &w->err));
-    for (st = lsm_cursor_first(c, &w->err); st == BASIN_OK; st = lsm_cursor_next(c, &w->err))
+    for (st = lsm_cursor_first(c, &w->err); st == BASIN_OK; st = lsm_cursor_next(c, &w->err)) {
+        assert_true(lsm_cursor_key(c).size <= WORLD_KEY_MAX);
         count++;
+    }
     assert_int_equal(st, BASIN_END);
     lsm_cursor_close(c);
     buf_release(&lower);

@@ -157,6 +157,25 @@ again_payload(const struct tuple_step *step)
 }
 
 static basin_status
+again_bool(struct rd *r, basin_error *err)
+{
+    bool yes;
+    basin_status st = tuple_get_bool(r, &yes, err);
+
+    return st == BASIN_OK ? tuple_put_bool(&out, yes) : st;
+}
+
+static basin_status
+again_data(struct rd *r, basin_error *err)
+{
+    struct bytes data;
+    uint8_t subtype;
+    basin_status st = tuple_get_binary(r, &subtype, &data, err);
+
+    return st == BASIN_OK ? tuple_put_binary(&out, subtype, data) : st;
+}
+
+static basin_status
 again_value(struct rd *r, basin_error *err)
 {
     struct rd copy = *r;
@@ -191,8 +210,9 @@ again_column(struct rd *r, basin_error *err)
 }
 
 typedef basin_status again_fn(struct rd *r, basin_error *err);
-static again_fn *const decoders[] = { again_str, again_varint, again_i64,   again_u128,
-                                      again_f64, again_bnum,   again_value, again_column };
+static again_fn *const decoders[] = { again_str,   again_varint, again_i64,  again_u128,
+                                      again_f64,   again_bnum,   again_bool, again_data,
+                                      again_value, again_column };
 
 /* The bytes at the end of the room. True when the decoder takes them; then they are canonical. */
 static bool
@@ -204,7 +224,8 @@ decode(again_fn *fn, struct bytes in)
     basin_status st;
 
     must(in.size <= INPUT_MAX);
-    memcpy(p, in.data, in.size);
+    if (in.size > 0)
+        memcpy(p, in.data, in.size);
     text.size = out.size = 0;
     st = fn(&r, &err);
     assert_true(r.at <= in.size);
@@ -249,6 +270,7 @@ cc12_vectors_cut_at_every_byte(void **state)
         cut_everywhere(again_bnum, bnum_vectors[i].hex);
     for (size_t i = 0; i < COUNT_OF(value_vectors); i++)
         cut_everywhere(again_value, value_vectors[i].hex);
+    cut_everywhere(again_data, "05 00 00 00 02 01 02");
 }
 
 static void
@@ -277,6 +299,11 @@ cc12_c13_forms_that_are_never_written(void **state)
         { again_bnum, "05 40 40 01 01 01 01 01 01 01 10", 0 },        /* 2^64 + 2^11 */
         { again_bnum, "05 3F FF 01 01 01 01 01 01 01 01 02", 0 },     /* 0.5 + 2^-64 */
         { again_bnum, "03 BF C0 FE FE FE FE FE FE FE FE FD", 0 },     /* -2^63 - 1 */
+        { again_bool, "02", 0 },
+        { again_bool, "", 0 },
+        { again_data, "00 00 00 00 03 01 02", 5 },
+        { again_data, "00 FF FF FF FF 01 02", 5 },
+        { again_data, "00 00 00 00", 1 },
         { again_value, "00", 0 },
         { again_value, "03", 0 },
         { again_value, "80", 0 },
