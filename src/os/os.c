@@ -85,6 +85,12 @@ os_sync(struct os_file *f, bool data_only, basin_error *err)
     return f->os->ops->sync(f, data_only, err);
 }
 
+void
+os_write_behind(struct os_file *f, uint64_t at, uint64_t n)
+{
+    f->os->ops->write_behind(f, at, n);
+}
+
 basin_status
 os_map(struct os_file *f, uint64_t at, size_t size, bool write, struct os_map **out,
        basin_error *err)
@@ -241,6 +247,12 @@ uint64_t
 os_process_id(struct os *os)
 {
     return os->ops->process_id(os);
+}
+
+uint64_t
+os_handle_limit(struct os *os)
+{
+    return os->ops->handle_limit(os);
 }
 
 void

@@ -57,6 +57,9 @@ struct os_ops {
      * the handle is poisoned: every later sync of it fails too. Another handle is not, and its
      * sync may succeed although pages were lost: give up the file, not the handle. */
     basin_status (*sync)(struct os_file *f, bool data_only, basin_error *err);
+    /* A hint: the system may start now to bring [at, at + n) to the disk. Promises nothing; makes
+     * a later sync of a large file short, and keeps it from delaying the syncs of others. */
+    void (*write_behind)(struct os_file *f, uint64_t at, uint64_t n);
     /* Maps [at, at + size) of the file, size > 0. Shared with other processes. write = for
      * map_write; then the blocks must be allocated. CORRUPT when the file ends before. The map
      * outlives its handle. */
@@ -106,6 +109,8 @@ struct os_ops {
     basin_status (*random)(struct os *os, void *to, size_t n, basin_error *err);
     void (*sleep_ns)(struct os *os, uint64_t ns);
     uint64_t (*process_id)(struct os *os);
+    /* How many files the process may have open, all libraries in it together. */
+    uint64_t (*handle_limit)(struct os *os);
     /* A short "host pid command" text for lock holders; NUL-terminated within n. */
     void (*process_name)(struct os *os, char *to, size_t n);
 };
@@ -135,6 +140,7 @@ basin_status os_size(struct os_file *f, uint64_t *size, basin_error *err);
 basin_status os_truncate(struct os_file *f, uint64_t size, basin_error *err);
 basin_status os_allocate(struct os_file *f, uint64_t size, basin_error *err);
 basin_status os_sync(struct os_file *f, bool data_only, basin_error *err);
+void os_write_behind(struct os_file *f, uint64_t at, uint64_t n);
 basin_status os_map(struct os_file *f, uint64_t at, size_t size, bool write, struct os_map **out,
                     basin_error *err);
 void os_unmap(struct os_map *m);
@@ -163,6 +169,7 @@ uint64_t os_wall_ms(struct os *os);
 basin_status os_random(struct os *os, void *to, size_t n, basin_error *err);
 void os_sleep_ns(struct os *os, uint64_t ns);
 uint64_t os_process_id(struct os *os);
+uint64_t os_handle_limit(struct os *os);
 void os_process_name(struct os *os, char *to, size_t n);
 /* The table's struct os of an open file. Every implementation's os_file begins with this. */
 struct os_file {
@@ -259,6 +266,7 @@ uint64_t os_sim_changes(const struct os_sim *sim); /* calls that change somethin
 bool os_sim_crashed(const struct os_sim *sim);     /* crash_at was reached */
 size_t os_sim_handles(const struct os_sim *sim);   /* files and maps that are not closed */
 void os_sim_set_space(struct os_sim *sim, uint64_t bytes);
+void os_sim_set_handle_limit(struct os_sim *sim, uint64_t handles); /* of each process; 0 = none */
 uint64_t os_sim_space_used(const struct os_sim *sim);
 void os_sim_advance(struct os_sim *sim, uint64_t ns); /* moves both clocks */
 void os_sim_shift_wall(struct os_sim *sim, int64_t ms); /* the wall clock jumps, also back */

@@ -369,6 +369,16 @@ posix__sync(struct os_file *file, bool data_only, basin_error *err)
     return st;
 }
 
+/* What fails here fails again, and is told, in the sync. */
+void
+posix__write_behind(struct os_file *file, uint64_t at, uint64_t n)
+{
+    struct posix_file *f = (struct posix_file *)file;
+
+    if (check_range(f, "write", at, n, NULL) == BASIN_OK && n > 0)
+        (void)sync_file_range(f->fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WRITE);
+}
+
 /* ------------------------------------------------------------------ locks */
 
 static basin_status

@@ -49,6 +49,7 @@ basin_status posix__allocate(struct os_file *file, uint64_t size, basin_error *e
 /* allocate for file systems without fallocate: zeros into every hole below size and up to it. */
 basin_status posix__allocate_zeros(struct os_file *file, uint64_t size, basin_error *err);
 basin_status posix__sync(struct os_file *file, bool data_only, basin_error *err);
+void posix__write_behind(struct os_file *file, uint64_t at, uint64_t n);
 basin_status posix__lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind,
                          basin_error *err);
 basin_status posix__unlock(struct os_file *file, uint64_t at, uint64_t n, basin_error *err);

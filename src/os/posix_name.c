@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
@@ -221,6 +222,17 @@ posix_process_id(struct os *os)
     return (uint64_t)getpid();
 }
 
+static uint64_t
+posix_handle_limit(struct os *os)
+{
+    struct rlimit limit;
+
+    (void)os;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY)
+        return UINT64_MAX;
+    return (uint64_t)limit.rlim_cur;
+}
+
 /* The name that ps shows; it may hold any byte, so the odd ones become '?'. */
 static void
 command_name(char *to, size_t n)
@@ -267,6 +279,7 @@ static const struct os_ops posix_ops = {
     .truncate = posix__truncate,
     .allocate = posix__allocate,
     .sync = posix__sync,
+    .write_behind = posix__write_behind,
     .map = posix__map,
     .unmap = posix__unmap,
     .map_data = posix__map_data,
@@ -290,6 +303,7 @@ static const struct os_ops posix_ops = {
     .random = posix_random,
     .sleep_ns = posix_sleep_ns,
     .process_id = posix_process_id,
+    .handle_limit = posix_handle_limit,
     .process_name = posix_process_name,
 };
 

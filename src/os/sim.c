@@ -201,6 +201,20 @@ sim_process_id(struct os *os)
     return ((struct sim_process *)os)->id;
 }
 
+static uint64_t
+sim_handle_limit(struct os *os)
+{
+    const struct os_sim *sim = sim_of(os);
+
+    return sim->handle_limit ? sim->handle_limit : UINT64_MAX;
+}
+
+void
+os_sim_set_handle_limit(struct os_sim *sim, uint64_t handles)
+{
+    sim->handle_limit = handles;
+}
+
 static void
 sim_process_name(struct os *os, char *to, size_t n)
 {
@@ -290,6 +304,7 @@ static const struct os_ops sim_ops = {
     .truncate = sim__truncate,
     .allocate = sim__allocate,
     .sync = sim__sync,
+    .write_behind = sim__write_behind,
     .map = sim__map,
     .unmap = sim__unmap,
     .map_data = sim__map_data,
@@ -313,6 +328,7 @@ static const struct os_ops sim_ops = {
     .random = sim_random,
     .sleep_ns = sim_sleep_ns,
     .process_id = sim_process_id,
+    .handle_limit = sim_handle_limit,
     .process_name = sim_process_name,
 };
 

@@ -151,7 +151,8 @@ struct sim_process {
     struct os base;
     struct os_sim *sim;
     struct sim_process *next;
-    uint64_t id; /* a new one after each kill */
+    uint64_t id;     /* a new one after each kill */
+    uint64_t opened; /* files that are open and not stale */
 };
 
 struct os_sim {
@@ -185,7 +186,8 @@ struct os_sim {
     struct sim_name_change *names_oldest;
     uint64_t name_change_id;
 
-    uint64_t pages_max; /* of the disk; 0 = without bound */
+    uint64_t handle_limit; /* of each process; 0 = none */
+    uint64_t pages_max;    /* of the disk; 0 = without bound */
     uint64_t pages_used;
     struct sim_buffer *rubbish; /* of a file that died */
     uint64_t rubbish_size;
@@ -243,6 +245,7 @@ basin_status sim__size(struct os_file *file, uint64_t *size, basin_error *err);
 basin_status sim__truncate(struct os_file *file, uint64_t size, basin_error *err);
 basin_status sim__allocate(struct os_file *file, uint64_t size, basin_error *err);
 basin_status sim__sync(struct os_file *file, bool data_only, basin_error *err);
+void sim__write_behind(struct os_file *file, uint64_t at, uint64_t n);
 /* Counts a call on an open file; fails it as sim__call does, or because the handle is stale. */
 basin_status sim__file_call(struct sim_file *f, bool change, const char *verb, basin_error *err);
 /* Sets the size; a cut records what it clears. False when memory is out: the size is the old one

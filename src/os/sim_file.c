@@ -46,11 +46,13 @@ new_file(struct os *os, struct sim_inode *inode, const char *path, unsigned flag
          struct os_file **out, basin_error *err)
 {
     struct os_sim *sim = sim_of(os);
+    struct sim_process *process = (struct sim_process *)os;
     size_t path_size = strlen(path) + 1;
     struct sim_file *f = mem_new(sim->mem, sizeof *f + path_size);
 
     if (!f)
         return sim__no_mem(err, "open", path);
+    process->opened++;
     f->base.os = os;
     f->inode = inode;
     f->next = sim->files;
@@ -92,6 +94,8 @@ sim__open(struct os *os, const char *path, unsigned flags, struct os_file **out,
 
     *out = NULL;
     TRY(sim__call(sim, changes, "open", path, err));
+    if (sim->handle_limit && ((struct sim_process *)os)->opened >= sim->handle_limit)
+        FAIL(err, BASIN_LIMIT, "open %s: too many open files", path);
     TRY(sim__walk(sim, path, &place, err));
     if (place.inode)
         TRY(open_present(sim, place.inode, path, flags, err));
@@ -111,6 +115,7 @@ file_detach(struct os_sim *sim, struct sim_file *f)
         return;
     sim__locks_drop(sim, f->inode, f);
     sim__inode_unuse(sim, f->inode, &f->inode->opens);
+    ((struct sim_process *)f->base.os)->opened--;
     f->stale = true;
 }
 
@@ -359,6 +364,15 @@ out:
 }
 
 /* ------------------------------------------------------------------ sync */
+
+/* Nothing to do: in the random mode of a crash anything may have come to the disk. */
+void
+sim__write_behind(struct os_file *file, uint64_t at, uint64_t n)
+{
+    (void)file;
+    (void)at;
+    (void)n;
+}
 
 basin_status
 sim__sync(struct os_file *file, bool data_only, basin_error *err)

@@ -138,6 +138,8 @@ reads_are_short_at_the_end_only(void **state)
     basin_error err;
 
     assert_int_equal(os_write(f, 0, "0123456789", 10, NULL), BASIN_OK);
+    os_write_behind(f, 0, 10);
+    os_write_behind(f, UINT64_MAX, 10);
     assert_int_equal(os_read(f, 4, to, 16, &got, NULL), BASIN_OK);
     assert_int_equal(got, 6);
     assert_memory_equal(to, "456789", 6);
@@ -571,6 +573,7 @@ clocks_chance_and_names(void **state)
     assert_int_equal(os_free_space(w->os, w->dir, &space, NULL), BASIN_OK);
     assert_true(space > 0);
     assert_true(os_process_id(w->os) > 0);
+    assert_true(os_handle_limit(w->os) > 3);
     os_process_name(w->os, name, sizeof name);
     snprintf((char *)a, sizeof a, " %llu ", (unsigned long long)os_process_id(w->os));
     assert_non_null(strstr(name, (const char *)a));

@@ -783,6 +783,34 @@ a_full_disk_refuses(void **state)
     stop();
 }
 
+static void
+a_process_has_a_limit_of_handles(void **state)
+{
+    struct os_file *f, *g, *h;
+    struct os *other;
+
+    (void)state;
+    start(1);
+    assert_true(os_handle_limit(os) == UINT64_MAX);
+    os_sim_set_handle_limit(sim, 2);
+    assert_int_equal(os_handle_limit(os), 2);
+    assert_int_equal(os_sim_process(sim, &other, NULL), BASIN_OK);
+    f = opened("a", OS_WRITE | OS_CREATE);
+    g = opened("b", OS_WRITE | OS_CREATE);
+    assert_int_equal(os_open(os, "c", OS_WRITE | OS_CREATE, &h, NULL), BASIN_LIMIT);
+    assert_false(exists("c"));
+    assert_int_equal(os_open(other, "a", OS_READ, &h, NULL), BASIN_OK);
+    os_close(g);
+    g = opened("b", OS_READ);
+    os_sim_kill(os);
+    os_close(f);
+    f = opened("a", OS_READ); /* the dead process holds none of the new one's */
+    os_close(f);
+    os_close(g);
+    os_close(h);
+    stop();
+}
+
 /* ------------------------------------------------------------------ the rest */
 
 static void
@@ -936,6 +964,7 @@ main(void)
         cmocka_unit_test(a_failed_sync_loses_what_a_later_one_acknowledges),
         cmocka_unit_test(a_failed_directory_sync_loses_names),
         cmocka_unit_test(a_full_disk_refuses),
+        cmocka_unit_test(a_process_has_a_limit_of_handles),
         cmocka_unit_test(the_tests_hand),
         cmocka_unit_test(clocks_are_virtual),
         cmocka_unit_test(runs_repeat),
