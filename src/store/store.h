@@ -44,8 +44,10 @@ struct store {
 /*
  * Opens the directory driver over os at dir (which exists). create makes class directories as
  * needed: temporary file "tmp/N" in dir, data, fsync, link to its name, fsync of the directory,
- * unlink of the temporary name. Sources are mapped when `maps` and the os can, and then keep no
- * descriptor; else pread. Left-over temporary files are removed by store_sweep.
+ * unlink of the temporary name. Left-over temporary files are removed by store_sweep.
+ * Sources are mapped when `maps` and the os can, and then keep no descriptor; else they share a
+ * quarter of the descriptors that the process may have, and open their file again when they need
+ * to: thousands of objects may be open under a small limit.
  */
 basin_status store_open_dir(struct os *os, const char *dir, bool read_only, bool maps,
                             const basin_allocator *mem, struct store **out, basin_error *err);

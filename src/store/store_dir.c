@@ -16,29 +16,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "store/store_driver.h"
-
-enum {
-    DIR_BUFFER_SIZE = 128 * 1024,
-    DIR_CLASSES_MAX = 16, /* remembered as durable; a further one costs a sync per object */
-    DIR_SALT_SIZE = 16
-};
-
-struct dir_store {
-    struct store base;
-    struct os *os;
-    const basin_allocator *mem;
-    bool read_only;
-    bool maps;
-    size_t dir_size;      /* of dir with its NUL */
-    atomic_bool poisoned; /* a directory sync failed: what a later one says means nothing */
-    struct os_mutex *mu;
-    char salt[DIR_SALT_SIZE + 1];                      /* GUARDED(mu) until set */
-    uint64_t next_tmp;                                 /* GUARDED(mu) */
-    char classes[DIR_CLASSES_MAX][STORE_NAME_MAX + 1]; /* GUARDED(mu), durable ones */
-    size_t class_count;                                /* GUARDED(mu) */
-    char dir[];
-};
+#include "store/store_dir.h"
 
 /* An object that is being written. Confined. */
 struct dir_sink {
@@ -47,26 +25,13 @@ struct dir_sink {
     struct store_name name;
     struct os_file *file;
     uint64_t written; /* bytes in the file; the rest of base.size is in the buffer */
+    uint64_t hinted;  /* of them, those that the system was told to write */
     size_t buffered;
     bool failed;     /* by a write or commit: what is in the file is not certain */
     bool committed;  /* the temporary name is gone, or left for the sweep */
     char tmp[64];    /* name below the directory */
     uint8_t *buffer; /* DIR_BUFFER_SIZE, from the first write */
 };
-
-/* An open object. Immutable: any thread reads. */
-struct dir_source {
-    struct source base;
-    const basin_allocator *mem;
-    struct os_file *file; /* NULL when mapped */
-    struct os_map *map;   /* NULL when not */
-};
-
-static basin_status
-path_of(const struct dir_store *s, const char *name, char to[OS_PATH_MAX], basin_error *err)
-{
-    return os_join(to, s->dir, name, err);
-}
 
 /* ------------------------------------------------------------------ directories */
 
@@ -118,7 +83,7 @@ make_class(struct dir_store *s, const char *class_name, basin_error *err) REQUIR
     char path[OS_PATH_MAX];
     basin_status st;
 
-    TRY(path_of(s, class_name, path, err));
+    TRY(dir_path(s, class_name, path, err));
     TRY(make_dir_if_absent(s, path, err));
     TRY(sync_dir(s, s->dir, err));
     if (s->class_count < DIR_CLASSES_MAX)
@@ -134,7 +99,7 @@ make_salt(struct dir_store *s, basin_error *err) REQUIRES(s->mu)
     char path[OS_PATH_MAX];
     basin_status st;
 
-    TRY(path_of(s, "tmp", path, err));
+    TRY(dir_path(s, "tmp", path, err));
     TRY(make_dir_if_absent(s, path, err)); /* no sync: what is in it is never needed */
     TRY(os_random(s->os, raw, sizeof raw, err));
     for (size_t i = 0; i < sizeof raw; i++)
@@ -163,14 +128,30 @@ out:
 
 /* ------------------------------------------------------------------ sink */
 
+/* Appends to the file. Large objects are written back on the way, so that the sync at the end is
+ * short and those of the log do not queue behind it. */
+static basin_status
+sink_write_file(struct dir_sink *k, const uint8_t *p, size_t n, basin_error *err)
+{
+    basin_status st = os_write(k->file, k->written, p, n, err);
+
+    if (st != BASIN_OK)
+        return st;
+    k->written += n;
+    if (k->written - k->hinted >= DIR_WRITE_BEHIND) {
+        os_write_behind(k->file, k->hinted, k->written - k->hinted);
+        k->hinted = k->written;
+    }
+    return BASIN_OK;
+}
+
 static basin_status
 sink_flush(struct dir_sink *k, basin_error *err)
 {
     basin_status st = BASIN_OK;
 
     if (k->buffered) {
-        st = os_write(k->file, k->written, k->buffer, k->buffered, err);
-        k->written += k->buffered;
+        st = sink_write_file(k, k->buffer, k->buffered, err);
         k->buffered = 0;
     }
     return st;
@@ -193,8 +174,7 @@ sink_append(struct dir_sink *k, const uint8_t *p, size_t n, basin_error *err)
         room = DIR_BUFFER_SIZE;
     }
     if (n > room) { /* larger than the buffer: not copied */
-        TRY(os_write(k->file, k->written, p, n, err));
-        k->written += n;
+        TRY(sink_write_file(k, p, n, err));
         goto out;
     }
     memcpy(k->buffer + k->buffered, p, n);
@@ -230,10 +210,10 @@ sink_publish(struct dir_sink *k, basin_error *err)
     char tmp[OS_PATH_MAX], final[OS_PATH_MAX], dir[OS_PATH_MAX];
     basin_status st;
 
-    TRY(path_of(s, k->tmp, tmp, err));
-    TRY(path_of(s, k->name.full, final, err));
+    TRY(dir_path(s, k->tmp, tmp, err));
+    TRY(dir_path(s, k->name.full, final, err));
     if (k->name.class_name[0])
-        TRY(path_of(s, k->name.class_name, dir, err));
+        TRY(dir_path(s, k->name.class_name, dir, err));
     st = os_link(s->os, tmp, final, err);
     if (st == BASIN_EXISTS)
         error_set(err, BASIN_EXISTS, "%s: exists", k->name.full);
@@ -261,7 +241,7 @@ dir_sink_commit(struct sink *sink, basin_error *err)
     k->failed = false;
     k->committed = true;
     /* the object is there; a temporary name that stays is the sweep's */
-    if (path_of(k->store, k->tmp, tmp, NULL) == BASIN_OK)
+    if (dir_path(k->store, k->tmp, tmp, NULL) == BASIN_OK)
         (void)!os_unlink(k->store->os, tmp, NULL);
 out:
     return st;
@@ -277,7 +257,7 @@ dir_sink_free(struct sink *sink)
     if (!k)
         return;
     mem = k->store->mem;
-    if (k->file && !k->committed && path_of(k->store, k->tmp, tmp, NULL) == BASIN_OK)
+    if (k->file && !k->committed && dir_path(k->store, k->tmp, tmp, NULL) == BASIN_OK)
         (void)!os_unlink(k->store->os, tmp, NULL);
     os_close(k->file);
     mem_free(mem, k->buffer, DIR_BUFFER_SIZE);
@@ -302,94 +282,13 @@ dir_create(struct store *store, const char *name, struct sink **out, basin_error
     k->store = s;
     store__name_cut(&k->name, name);
     TRY(prepare(s, k->name.class_name, k->tmp, sizeof k->tmp, err));
-    TRY(path_of(s, k->tmp, path, err));
+    TRY(dir_path(s, k->tmp, path, err));
     TRY(os_open(s->os, path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &k->file, err));
     *out = &k->base;
     k = NULL; /* given away */
 out:
     if (k)
         dir_sink_free(&k->base);
-    return st;
-}
-
-/* ------------------------------------------------------------------ source */
-
-static basin_status
-dir_source_read(struct source *source, uint64_t at, void *to, size_t n, basin_error *err)
-{
-    struct dir_source *r = (struct dir_source *)source;
-    basin_status st = store__check_read(source, at, n, err);
-
-    if (st != BASIN_OK || n == 0)
-        return st;
-    if (r->map)
-        memcpy(to, os_map_data(r->map) + at, n);
-    else
-        st = os_read_exact(r->file, at, to, n, err);
-    if (st != BASIN_OK)
-        error_where(err, "%s", source->name);
-    return st;
-}
-
-static const uint8_t *
-dir_source_map(struct source *source)
-{
-    struct dir_source *r = (struct dir_source *)source;
-
-    return r->map ? os_map_data(r->map) : NULL;
-}
-
-static void
-dir_source_close(struct source *source)
-{
-    struct dir_source *r = (struct dir_source *)source;
-
-    if (!r)
-        return;
-    os_unmap(r->map);
-    os_close(r->file);
-    mem_free(r->mem, r, sizeof *r);
-}
-
-/* Maps the whole file and then closes it: thousands of strata must not use up the descriptors.
- * A map that the system refuses (too many, no address space) is no failure: pread works. */
-static void
-source_try_map(struct dir_source *r)
-{
-    uint64_t size = r->base.size;
-
-    if (size == 0 || size > SIZE_MAX / 2)
-        return;
-    if (os_map(r->file, 0, (size_t)size, false, &r->map, NULL) != BASIN_OK)
-        return;
-    os_close(r->file);
-    r->file = NULL;
-}
-
-static basin_status
-dir_open(struct store *store, const char *name, struct source **out, basin_error *err)
-{
-    static const struct source_ops ops = { dir_source_read, dir_source_map, dir_source_close };
-    struct dir_store *s = (struct dir_store *)store;
-    struct dir_source *r = mem_new(s->mem, sizeof *r);
-    char path[OS_PATH_MAX];
-    basin_status st;
-
-    if (!r)
-        FAIL(err, BASIN_NO_MEM, "%s: out of memory", name);
-    r->base.ops = &ops;
-    r->mem = s->mem;
-    snprintf(r->base.name, sizeof r->base.name, "%s", name);
-    TRY(path_of(s, name, path, err));
-    TRY(os_open(s->os, path, OS_READ, &r->file, err));
-    TRY(os_size(r->file, &r->base.size, err));
-    if (s->maps)
-        source_try_map(r);
-    *out = &r->base;
-    r = NULL; /* given away */
-out:
-    if (r)
-        dir_source_close(&r->base);
     return st;
 }
 
@@ -461,7 +360,7 @@ dir_list(struct store *store, const char *class_name, store_list_fn *fn, void *c
 
     buf_init(&names, s->mem);
     if (class_name[0]) {
-        TRY(path_of(s, class_name, path, err));
+        TRY(dir_path(s, class_name, path, err));
         dir = path;
     }
     TRY(collect_dir(s, dir, &c, err));
@@ -481,9 +380,12 @@ dir_remove(struct store *store, const char *name, basin_error *err)
     basin_status st;
 
     if (s->read_only)
-        return error_set(err, BASIN_READ_ONLY, "%s: the store is open for reading", name);
-    st = path_of(s, name, path, err);
-    return st == BASIN_OK ? os_unlink(s->os, path, err) : st;
+        FAIL(err, BASIN_READ_ONLY, "%s: the store is open for reading", name);
+    TRY(dir_path(s, name, path, err));
+    TRY(dir__keep_handles(s, name, err));
+    TRY(os_unlink(s->os, path, err));
+out:
+    return st;
 }
 
 /* ------------------------------------------------------------------ sweep */
@@ -499,7 +401,7 @@ sweep_tmp(struct dir_store *s, struct buf *names, basin_error *err)
     memcpy(own, s->salt, sizeof own);
     os_mutex_unlock(s->mu);
     c.skip = own[0] ? own : NULL;
-    TRY(path_of(s, "tmp", dir, err));
+    TRY(dir_path(s, "tmp", dir, err));
     TRY(collect_dir(s, dir, &c, err));
     for (size_t i = 0; i < store__names_count(names); i++) {
         TRY(os_join(path, dir, store__names_at(names, i), err));
@@ -523,7 +425,7 @@ sync_names(struct dir_store *s, struct buf *names, basin_error *err)
 
     TRY(collect_dir(s, s->dir, &c, err));
     for (size_t i = 0; i < store__names_count(names); i++) {
-        TRY(path_of(s, store__names_at(names, i), path, err));
+        TRY(dir_path(s, store__names_at(names, i), path, err));
         st = sync_dir(s, path, err);
         if (st != BASIN_NOT_FOUND) /* not a directory */
             TRY(st);
@@ -559,8 +461,19 @@ dir_close(struct store *store)
 {
     struct dir_store *s = (struct dir_store *)store;
 
+    must(!s->sources); /* every source is closed before */
     os_mutex_free(s->mu);
     mem_free(s->mem, s, sizeof *s + s->dir_size);
+}
+
+/* A quarter of what the process may have: the rest is the host's, other databases' and ours for
+ * the files that are written. */
+static size_t
+handles_for_sources(struct os *os)
+{
+    uint64_t n = os_handle_limit(os) / 4;
+
+    return (size_t)MAX_OF((uint64_t)DIR_HANDLES_MIN, MIN_OF(n, (uint64_t)DIR_HANDLES_MAX));
 }
 
 basin_status
@@ -569,7 +482,7 @@ store_open_dir(struct os *os, const char *dir, bool read_only, bool maps,
 {
     static const struct store_ops ops = {
         .create = dir_create,
-        .open = dir_open,
+        .open = dir__open,
         .list = dir_list,
         .remove = dir_remove,
         .close = dir_close,
@@ -591,6 +504,7 @@ store_open_dir(struct os *os, const char *dir, bool read_only, bool maps,
     s->mem = mem;
     s->read_only = read_only;
     s->maps = maps && os->maps;
+    s->handles_max = handles_for_sources(os);
     s->dir_size = dir_size;
     memcpy(s->dir, dir, dir_size);
     TRY(os_mutex_new(mem, STORE_LOCK_RANK, "directory store", &s->mu, err));

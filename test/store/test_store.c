@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include <cmocka.h>
+#include <sys/resource.h>
 
 #include "model/chance.h"
 #include "model/memory.h"
@@ -526,6 +527,93 @@ everything_is_there_after_reopening(void **state)
     assert_int_equal(put("strata/1", "again"), BASIN_EXISTS);
 }
 
+/* ------------------------------------------------------------------ handles */
+
+enum { MANY = 60 };
+
+static void
+name_of(char name[STORE_NAME_MAX + 1], size_t i)
+{
+    snprintf(name, STORE_NAME_MAX + 1, "strata/%zu", i);
+}
+
+static void
+open_many(struct source **sources)
+{
+    char name[STORE_NAME_MAX + 1];
+
+    for (size_t i = 0; i < MANY; i++) {
+        name_of(name, i);
+        assert_int_equal(store_put(w.store, name, bytes_of(&i, sizeof i), NULL), BASIN_OK);
+        assert_int_equal(store_open(w.store, name, &sources[i], NULL), BASIN_OK);
+    }
+}
+
+static size_t
+read_one(struct source *source)
+{
+    size_t found = SIZE_MAX;
+
+    assert_int_equal(source->ops->read(source, 0, &found, sizeof found, NULL), BASIN_OK);
+    return found;
+}
+
+/* Decision 25: more open objects than handles; the simulator refuses the 21st. */
+static void
+more_objects_than_handles(void **state)
+{
+    struct chance c = chance_init("more_objects_than_handles", 4);
+    struct source *sources[MANY];
+    char name[STORE_NAME_MAX + 1];
+
+    (void)state;
+    if (!w.sim)
+        return;
+    store_close(w.store);
+    os_sim_set_handle_limit(w.sim, 20);
+    assert_int_equal(open_store(), 0);
+    open_many(sources);
+    for (size_t round = 0; round < 500; round++) {
+        size_t i = (size_t)chance_below(&c, MANY);
+        if (chance_below(&c, 10) == 0 && round > 100) {
+            name_of(name, i);
+            basin_status st = store_remove(w.store, name, NULL);
+            assert_true(st == BASIN_OK || st == BASIN_NOT_FOUND);
+        }
+        if (round > 150)
+            os_sim_set_handle_limit(w.sim, 0); /* removed ones keep theirs */
+        assert_int_equal(read_one(sources[i]), i);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        sources[i]->ops->close(sources[i]);
+    assert_int_equal(os_sim_handles(w.sim), 0);
+}
+
+/* Whoever takes an object away or cuts it behind the store's back is told on. */
+static void
+a_source_without_handle_checks_what_it_finds(void **state)
+{
+    struct source *sources[MANY];
+    uint8_t byte;
+    basin_error err;
+
+    (void)state;
+    if (w.kind != SIM_READ)
+        return;
+    store_close(w.store);
+    os_sim_set_handle_limit(w.sim, 20);
+    assert_int_equal(open_store(), 0);
+    open_many(sources);
+    assert_int_equal(os_unlink(w.os, "db/strata/0", NULL), BASIN_OK);
+    assert_int_equal(sources[0]->ops->read(sources[0], 0, &byte, 1, &err), BASIN_IO);
+    assert_non_null(strstr(err.what, "strata/0: removed"));
+    assert_int_equal(os_sim_cut(w.sim, "db/strata/1", 3), BASIN_OK);
+    assert_int_equal(sources[1]->ops->read(sources[1], 0, &byte, 1, &err), BASIN_CORRUPT);
+    assert_non_null(strstr(err.what, "strata/1: ends at 3"));
+    for (size_t i = 0; i < MANY; i++)
+        sources[i]->ops->close(sources[i]);
+}
+
 /* ------------------------------------------------------------------ threads */
 
 enum { THREADS = 4, SHARED_NAMES = 25 };
@@ -582,6 +670,54 @@ of_many_threads_one_wins_each_name(void **state)
     assert_int_equal(won, SHARED_NAMES);
 }
 
+/* Readers of the same sources take handles from one another all the time. */
+static struct source *shared_sources[MANY];
+
+static void
+read_shared(void *ctx)
+{
+    struct worker *k = ctx;
+    struct chance c = chance_of(k->number);
+
+    for (size_t i = 0; i < 3000; i++) {
+        size_t at = (size_t)chance_below(&c, MANY), found = SIZE_MAX;
+        struct source *source = shared_sources[at];
+        k->failed |= source->ops->read(source, 0, &found, sizeof found, NULL) != BASIN_OK;
+        k->failed |= found != at;
+    }
+}
+
+static void
+threads_share_few_handles(void **state)
+{
+    struct worker workers[THREADS] = { { 0 } };
+    struct os_thread *t[THREADS];
+    struct rlimit before, few = { 24, 0 };
+
+    (void)state;
+    if (w.kind != POSIX_READ)
+        return;
+    store_close(w.store);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    few.rlim_max = before.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+    assert_int_equal(open_store(), 0);
+    open_many(shared_sources);
+    for (unsigned i = 0; i < THREADS; i++) {
+        workers[i].number = i;
+        assert_int_equal(
+            os_thread_start(&w.memory.table, read_shared, &workers[i], "reader", &t[i], NULL),
+            BASIN_OK);
+    }
+    for (unsigned i = 0; i < THREADS; i++) {
+        os_thread_join(t[i]);
+        assert_false(workers[i].failed);
+    }
+    for (size_t i = 0; i < MANY; i++)
+        shared_sources[i]->ops->close(shared_sources[i]);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
 #define ALL(test)                                                                      \
     { "posix map: " #test, test, setup_posix_map, teardown, NULL },                    \
     { "posix read: " #test, test, setup_posix_read, teardown, NULL },                  \
@@ -606,7 +742,10 @@ main(void)
         ALL(a_store_for_reading_only_reads),
         ALL(foreign_files_are_no_objects),
         ALL(everything_is_there_after_reopening),
+        ALL(more_objects_than_handles),
+        ALL(a_source_without_handle_checks_what_it_finds),
         ALL(of_many_threads_one_wins_each_name),
+        ALL(threads_share_few_handles),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
