@@ -16,9 +16,19 @@
 #define LSM_MEM_H
 
 #include "lsm/icur.h"
+#include "lsm/lsm.h"
+
+/* Operators by which operands are folded as they arrive, so that reading a long chain of them
+ * stays short. Borrowed: outlives the memtable. */
+struct mem_fold {
+    const struct lsm_operator *operators;
+    size_t count;
+};
 
 struct memtable;
-basin_status memtable_new(const basin_allocator *mem, struct memtable **out, basin_error *err);
+/* fold may be NULL: then operands are only kept apart. */
+basin_status memtable_new(const basin_allocator *mem, const struct mem_fold *fold,
+                          struct memtable **out, basin_error *err);
 void memtable_ref(struct memtable *m);   /* atomic count, starts at 1 */
 void memtable_unref(struct memtable *m); /* takes NULL */
 /* Bytes taken from the allocator; entries; range tombstones. Readable while written. */
@@ -29,8 +39,10 @@ uint64_t memtable_range_count(const struct memtable *m);
 uint64_t memtable_seqno_min(const struct memtable *m);
 uint64_t memtable_seqno_max(const struct memtable *m);
 
-/* Copies key and value. seqno is larger than every one before. NO_MEM leaves it unchanged. */
+/* Copies key and value. seqno is larger than every one before. NO_MEM leaves it unchanged; LIMIT
+ * for a key over STRATUM_KEY_MAX or a value of 4 GiB. */
 basin_status memtable_add(struct memtable *m, const struct entry *e, basin_error *err);
+/* An empty range is accepted and not kept. */
 basin_status memtable_add_range(struct memtable *m, const struct range_tombstone *t,
                                 basin_error *err);
 
@@ -40,13 +52,18 @@ struct mem_version;
 const struct mem_version *memtable_find(const struct memtable *m, struct bytes key,
                                         uint64_t snapshot);
 const struct mem_version *mem_version_older(const struct mem_version *v);
-/* value and kind and seqno; the key is the one asked for (not filled). */
+/* value and kind and seqno; the key is not filled. What it points to lives as long as m. */
 void mem_version_entry(const struct mem_version *v, struct entry *out);
+/* The same with the operands directly below folded in, as far as they were on arrival (never across
+ * a range tombstone of m, a put or a delete); returns the version to go on with, or NULL. */
+const struct mem_version *mem_version_sum(const struct mem_version *v, struct entry *out);
 
-/* Largest seqno <= snapshot of a range tombstone that covers key, or 0; cover may be NULL. */
+/* Largest seqno <= snapshot of a range tombstone that covers key, or 0; cover may be NULL, else it
+ * gets an interval around key in which the answer is this one. */
 uint64_t memtable_covering(const struct memtable *m, struct bytes key, uint64_t snapshot,
                            struct range_cover *cover);
-/* Whether anything with seqno > since lies in [begin, end) (range tombstones count). */
+/* Whether anything with seqno > since lies in [begin, end) (range tombstones count). For the
+ * writer, or when nobody writes. */
 bool memtable_changed_since(const struct memtable *m, struct bytes begin, struct bytes end,
                             bool unbounded, uint64_t since);
 /* All range tombstones as non-overlapping fragments in the order that stratum_writer_add_range
