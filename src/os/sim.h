@@ -10,6 +10,7 @@
  * Size.  The same chain with sizes. A cut is both: a size, and a change of each page that it
  *        cleared; the two are kept or lost together.
  * Names. One chain for the machine: each change of a directory with what the name was before.
+ * Why it is so: docs/notes/0011-the-simulated-machine.md.
  * A failed sync marks changes `dropped`: they are in memory, not on disk, and no later sync writes
  * them, except when the same page (the same name) is changed again.
  *

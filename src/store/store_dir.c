@@ -11,7 +11,8 @@
  * So a name never shows a part of an object, and an object that commit acknowledged is there after
  * a power loss. The directory of a class is itself made durable before the first object in it.
  * A file is never written after it has its name. SALT is random per store, so that a sweep by the
- * holder of the lock cannot take its own work for a leftover.
+ * holder of the lock cannot take its own work for a leftover. More reasons:
+ * docs/notes/0012-how-objects-become-durable.md.
  */
 #include <inttypes.h>
 #include <stdio.h>
