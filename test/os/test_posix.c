@@ -192,6 +192,9 @@ is_short_write_carried_on(void)
     st = os_write(f, 0, data, sizeof data, &err);
     ok = st == BASIN_LIMIT && err.os_errno == EFBIG;
     ok = ok && os_size(f, &size, NULL) == BASIN_OK && size == 10000;
+    ok = ok && os_truncate(f, 5000, NULL) == BASIN_OK;
+    ok = ok && os_allocate(f, 20000, &err) == BASIN_LIMIT && err.hint[0];
+    ok = ok && os_size(f, &size, NULL) == BASIN_OK && size == 5000; /* given back */
     os_close(f);
     return ok;
 }
@@ -279,6 +282,11 @@ zeros_fill_the_holes(void **state)
     assert_memory_equal(to, zeros, sizeof zeros);
     assert_memory_equal(to + 200000, "middle", 6);
     assert_memory_equal(to + 200006, zeros, 199994);
+    assert_int_equal(os_truncate(f, 500000, NULL), BASIN_OK); /* a hole at the end */
+    assert_int_equal(posix__allocate_zeros(f, 450000, NULL), BASIN_OK);
+    assert_int_equal(fstat(descriptor(f), &info), 0);
+    assert_true(info.st_blocks * 512 >= 450000);
+    assert_int_equal(os_truncate(f, 400000, NULL), BASIN_OK);
     assert_int_equal(posix__allocate_zeros(f, 1000, NULL), BASIN_OK);
     assert_int_equal(fstat(descriptor(f), &info), 0);
     assert_int_equal(info.st_size, 400000);

@@ -847,6 +847,7 @@ clocks_are_virtual(void **state)
 
     (void)state;
     start(1);
+    assert_int_equal(os_sim_changes(sim), 0);
     before = os_monotonic_ns(os);
     wall = os_wall_ms(os);
     os_sim_advance(sim, UINT64_C(3600000000000));
@@ -855,6 +856,25 @@ clocks_are_virtual(void **state)
     os_sim_shift_wall(sim, -7200000);
     assert_true(os_wall_ms(os) < wall);
     assert_true(os_monotonic_ns(os) > before);
+    stop();
+}
+
+static void
+directories_move_within_their_own(void **state)
+{
+    (void)state;
+    start(1);
+    assert_int_equal(os_make_dir(os, "d", NULL), BASIN_OK);
+    assert_int_equal(os_make_dir(os, "e", NULL), BASIN_OK);
+    put_durable("d/a", 'a', 10);
+    assert_int_equal(os_rename(os, "d", "e", NULL), BASIN_EXISTS);
+    assert_int_equal(os_rename(os, "d/a", "e", NULL), BASIN_EXISTS);
+    assert_int_equal(os_rename(os, "d", "e/d", NULL), BASIN_MISUSE);
+    assert_int_equal(os_rename(os, "d", "f", NULL), BASIN_OK);
+    assert_true(exists("f/a") && !exists("d/a"));
+    assert_int_equal(os_rename(os, "d", "g", NULL), BASIN_NOT_FOUND);
+    os_sim_crash(sim, OS_CRASH_LOSE_ALL);
+    assert_false(exists("f/a") || exists("d/a"));
     stop();
 }
 
@@ -880,6 +900,15 @@ runs_repeat(void **state)
     assert_memory_equal(sums[0], sums[1], sizeof sums[0]);
 }
 
+static basin_status
+list_nothing(void *ctx, const char *name, basin_error *err)
+{
+    (void)ctx;
+    (void)name;
+    (void)err;
+    return BASIN_OK;
+}
+
 /* Every allocation of the simulator itself may fail; it says so and leaks nothing. */
 static basin_status
 use_everything(struct test_memory *memory)
@@ -887,9 +916,9 @@ use_everything(struct test_memory *memory)
     struct os_sim_options options = { .seed = 1, .maps = true, .mem = &memory->table };
     struct os_file *f = NULL;
     struct os_map *m = NULL;
+    struct os *o, *other;
     struct os_sim *s = NULL;
     basin_status st;
-    struct os *o;
 
     TRY(os_sim_new(&options, &s, NULL));
     o = os_sim_os(s);
@@ -907,7 +936,10 @@ use_everything(struct test_memory *memory)
     TRY(os_rename(o, "b", "d/b", NULL));
     TRY(os_rename(o, "d/b", "d/c", NULL));
     TRY(os_sync(f, true, NULL));
+    TRY(os_list(o, "", list_nothing, NULL, NULL));
+    TRY(os_sim_process(s, &other, NULL));
     TRY(os_unlink(o, "d/a", NULL));
+    TRY(os_sim_cut(s, "d/c", 10));
 out:
     os_unmap(m);
     os_close(f);
@@ -967,6 +999,7 @@ main(void)
         cmocka_unit_test(a_process_has_a_limit_of_handles),
         cmocka_unit_test(the_tests_hand),
         cmocka_unit_test(clocks_are_virtual),
+        cmocka_unit_test(directories_move_within_their_own),
         cmocka_unit_test(runs_repeat),
         cmocka_unit_test(each_allocation_fails_in_turn),
     };

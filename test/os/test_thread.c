@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "model/chance.h"
+#include "model/memory.h"
 
 enum { THREADS = 4 };
 
@@ -187,6 +188,29 @@ try_fails_while_another_holds(void **state)
     assert_int_equal(s.count, 1);
 }
 
+static void
+refused_memory_is_told(void **state)
+{
+    struct test_memory m;
+    struct os_mutex *mu;
+    struct os_cond *cond;
+    struct os_thread *t;
+    basin_error err;
+
+    (void)state;
+    test_memory_init(&m);
+    test_memory_refuse_from(&m, 1);
+    assert_int_equal(os_mutex_new(&m.table, 1, "none", &mu, &err), BASIN_NO_MEM);
+    assert_null(mu);
+    assert_int_equal(os_cond_new(&m.table, &cond, &err), BASIN_NO_MEM);
+    assert_null(cond);
+    assert_int_equal(os_thread_start(&m.table, say_hello, NULL, "none", &t, &err), BASIN_NO_MEM);
+    assert_null(t);
+    assert_int_equal(err.status, BASIN_NO_MEM);
+    os_mutex_free(NULL);
+    os_cond_free(NULL);
+}
+
 /* ------------------------------------------------------------------ ranks */
 
 #ifdef BASIN_DEBUG
@@ -284,6 +308,7 @@ main(void)
         cmocka_unit_test_setup_teardown(threads_block_signals_and_the_caller_does_not, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(try_fails_while_another_holds, setup, teardown),
+        cmocka_unit_test(refused_memory_is_told),
 #ifdef BASIN_DEBUG
         cmocka_unit_test(ranks_are_asserted),
 #endif

@@ -517,14 +517,72 @@ foreign_files_are_no_objects(void **state)
 static void
 everything_is_there_after_reopening(void **state)
 {
+    char deep[OS_PATH_MAX - STORE_NAME_MAX];
+    struct store *none;
+
     (void)state;
     if (!w.os)
         return;
+    memset(deep, 'd', sizeof deep);
+    deep[sizeof deep - 1] = 0;
+    assert_int_equal(store_open_dir(w.os, deep, false, true, &w.memory.table, &none, NULL),
+                     BASIN_LIMIT);
+    assert_null(none);
     assert_int_equal(put("strata/1", "hello"), BASIN_OK);
     store_close(w.store);
     assert_int_equal(open_store(), 0);
     assert_holds("strata/1", "hello");
     assert_int_equal(put("strata/1", "again"), BASIN_EXISTS);
+}
+
+/* ------------------------------------------------------------------ memory */
+
+static basin_status
+fill_and_list(struct store *s, struct buf *to)
+{
+    char name[STORE_NAME_MAX + 1];
+    struct source *source = NULL;
+    struct listed l = { 0 };
+    basin_status st;
+
+    for (size_t i = 0; i < 20; i++) { /* more than the table has at first */
+        snprintf(name, sizeof name, "s/%zu", i);
+        TRY(store_put(s, name, BYTES_LIT("some bytes"), NULL));
+    }
+    TRY(store_list(s, "s", note, &l, NULL));
+    TRY(store_open(s, "s/7", &source, NULL));
+    TRY(store_get(s, "s/8", 100, to, NULL));
+    TRY(store_remove(s, "s/7", NULL));
+out:
+    if (source)
+        source->ops->close(source);
+    return st;
+}
+
+static void
+each_allocation_of_the_memory_driver_fails(void **state)
+{
+    struct test_memory m;
+    size_t n = 1;
+
+    (void)state;
+    test_memory_init(&m);
+    for (bool more = true; more; n++) {
+        struct store *s = NULL;
+        struct buf to;
+        basin_status st;
+        buf_init(&to, &m.table);
+        test_memory_refuse(&m, n);
+        st = store_open_memory(&m.table, &s, NULL);
+        if (st == BASIN_OK)
+            st = fill_and_list(s, &to);
+        more = test_memory_refused(&m);
+        assert_int_equal(st, more ? BASIN_NO_MEM : BASIN_OK);
+        buf_release(&to);
+        store_close(s);
+        assert_int_equal(m.live, 0);
+    }
+    assert_true(n > 60);
 }
 
 /* ------------------------------------------------------------------ handles */
@@ -742,6 +800,7 @@ main(void)
         ALL(a_store_for_reading_only_reads),
         ALL(foreign_files_are_no_objects),
         ALL(everything_is_there_after_reopening),
+        cmocka_unit_test(each_allocation_of_the_memory_driver_fails),
         ALL(more_objects_than_handles),
         ALL(a_source_without_handle_checks_what_it_finds),
         ALL(of_many_threads_one_wins_each_name),
