@@ -133,8 +133,7 @@ uint64_t
 os_map_load_u64(struct os_map *m, size_t at)
 {
     must(at % 8 == 0);
-    return __atomic_load_n((const uint64_t *)(const void *)(os_map_data(m) + at),
-                           __ATOMIC_SEQ_CST);
+    return __atomic_load_n((const uint64_t *)(const void *)(os_map_data(m) + at), __ATOMIC_SEQ_CST);
 }
 
 basin_status
@@ -150,8 +149,7 @@ os_unlock(struct os_file *f, uint64_t at, uint64_t n, basin_error *err)
 }
 
 basin_status
-os_test_lock(struct os_file *f, uint64_t at, uint64_t n, enum os_lock_kind kind,
-             basin_error *err)
+os_test_lock(struct os_file *f, uint64_t at, uint64_t n, enum os_lock_kind kind, basin_error *err)
 {
     return f->os->ops->test_lock(f, at, n, kind, err);
 }

@@ -98,8 +98,7 @@ struct os_ops {
     basin_status (*path_size)(struct os *os, const char *path, uint64_t *size, basin_error *err);
     /* Makes the entries of a directory durable: names created, linked, renamed, unlinked. */
     basin_status (*sync_dir)(struct os *os, const char *path, basin_error *err);
-    basin_status (*free_space)(struct os *os, const char *path, uint64_t *bytes,
-                               basin_error *err);
+    basin_status (*free_space)(struct os *os, const char *path, uint64_t *bytes, basin_error *err);
     /* Identity of a directory for the table of open databases: device and inode. */
     basin_status (*identity)(struct os *os, const char *path, uint64_t id[2], basin_error *err);
 
@@ -154,8 +153,7 @@ basin_status os_unlock(struct os_file *f, uint64_t at, uint64_t n, basin_error *
 basin_status os_test_lock(struct os_file *f, uint64_t at, uint64_t n, enum os_lock_kind kind,
                           basin_error *err);
 basin_status os_make_dir(struct os *os, const char *path, basin_error *err);
-basin_status os_list(struct os *os, const char *path, os_list_fn *fn, void *ctx,
-                     basin_error *err);
+basin_status os_list(struct os *os, const char *path, os_list_fn *fn, void *ctx, basin_error *err);
 basin_status os_link(struct os *os, const char *from, const char *to, basin_error *err);
 basin_status os_rename(struct os *os, const char *from, const char *to, basin_error *err);
 basin_status os_unlink(struct os *os, const char *path, basin_error *err);
@@ -221,8 +219,8 @@ struct os_sim;
 
 struct os_sim_options {
     uint64_t seed;
-    bool maps;              /* offer maps (writes tracked by page) */
-    uint64_t space_max;     /* bytes of disk, counted in pages of 4 KiB; 0 = without bound */
+    bool maps;          /* offer maps (writes tracked by page) */
+    uint64_t space_max; /* bytes of disk, counted in pages of 4 KiB; 0 = without bound */
     const basin_allocator *mem;
 };
 
@@ -239,12 +237,12 @@ void os_sim_kill(struct os *os);
 
 /* How the un-synced changes of a crash are treated. */
 enum os_crash_mode {
-    OS_CRASH_KILL,       /* kill -9: the page cache survives, nothing is lost */
-    OS_CRASH_LOSE_ALL,   /* power loss: every un-synced change is gone */
-    OS_CRASH_RANDOM      /* power loss: a random subset survives, re-ordered, writes torn at
-                            512 bytes, each dirtied 4 KiB map page holds any intermediate content,
-                            un-synced growth lost, or kept with zeros or garbage in it,
-                            un-synced directory entries lost or kept one by one */
+    OS_CRASH_KILL,     /* kill -9: the page cache survives, nothing is lost */
+    OS_CRASH_LOSE_ALL, /* power loss: every un-synced change is gone */
+    OS_CRASH_RANDOM    /* power loss: a random subset survives, re-ordered, writes torn at
+                          512 bytes, each dirtied 4 KiB map page holds any intermediate content,
+                          un-synced growth lost, or kept with zeros or garbage in it,
+                          un-synced directory entries lost or kept one by one */
 };
 /* All handles become stale (their later use fails with IO; they still want closing), locks are
  * dropped, maps keep their bytes but map_write does nothing; the files are as a restarted machine
@@ -268,7 +266,7 @@ size_t os_sim_handles(const struct os_sim *sim);   /* files and maps that are no
 void os_sim_set_space(struct os_sim *sim, uint64_t bytes);
 void os_sim_set_handle_limit(struct os_sim *sim, uint64_t handles); /* of each process; 0 = none */
 uint64_t os_sim_space_used(const struct os_sim *sim);
-void os_sim_advance(struct os_sim *sim, uint64_t ns); /* moves both clocks */
+void os_sim_advance(struct os_sim *sim, uint64_t ns);   /* moves both clocks */
 void os_sim_shift_wall(struct os_sim *sim, int64_t ms); /* the wall clock jumps, also back */
 /* Direct access to a stored file for the tests. peek: its bytes now (NOT_FOUND), valid until the
  * file changes. poke overwrites them behind the engine's back (bit rot), in memory and on disk;

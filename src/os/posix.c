@@ -128,8 +128,7 @@ check_regular(int fd, const char *path, basin_error *err)
 }
 
 basin_status
-posix__open(struct os *os, const char *path, unsigned flags, struct os_file **out,
-            basin_error *err)
+posix__open(struct os *os, const char *path, unsigned flags, struct os_file **out, basin_error *err)
 {
     bool writing = (flags & (OS_WRITE | OS_CREATE | OS_TRUNCATE)) != 0;
     size_t path_size = strlen(path) + 1;
@@ -178,8 +177,7 @@ posix__close(struct os_file *file)
 
 /* File positions of the system are signed. */
 static basin_status
-check_range(const struct posix_file *f, const char *verb, uint64_t at, uint64_t n,
-            basin_error *err)
+check_range(const struct posix_file *f, const char *verb, uint64_t at, uint64_t n, basin_error *err)
 {
     if (at <= INT64_MAX && n <= INT64_MAX - at)
         return BASIN_OK;
@@ -382,8 +380,8 @@ posix__write_behind(struct os_file *file, uint64_t at, uint64_t n)
 /* ------------------------------------------------------------------ locks */
 
 static basin_status
-lock_call(struct posix_file *f, int command, short type, const char *verb, uint64_t at,
-          uint64_t n, bool *held, basin_error *err)
+lock_call(struct posix_file *f, int command, short type, const char *verb, uint64_t at, uint64_t n,
+          bool *held, basin_error *err)
 {
     struct flock l = { .l_type = type, .l_whence = SEEK_SET };
     basin_status st = check_range(f, verb, at, n, err);
@@ -416,8 +414,7 @@ busy(const struct posix_file *f, uint64_t at, uint64_t n, basin_error *err)
 }
 
 basin_status
-posix__lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind,
-            basin_error *err)
+posix__lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind, basin_error *err)
 {
     struct posix_file *f = (struct posix_file *)file;
     bool held;
@@ -435,8 +432,7 @@ posix__unlock(struct os_file *file, uint64_t at, uint64_t n, basin_error *err)
 {
     bool held;
 
-    return lock_call((struct posix_file *)file, F_OFD_SETLK, F_UNLCK, "unlock", at, n, &held,
-                     err);
+    return lock_call((struct posix_file *)file, F_OFD_SETLK, F_UNLCK, "unlock", at, n, &held, err);
 }
 
 basin_status

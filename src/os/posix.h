@@ -32,8 +32,7 @@ struct posix_map {
 
 /* Turns errno e of `verb` on `path` into an error and its status. writing: the call would have
  * changed something, so that a refusal is READ_ONLY. */
-basin_status posix__fail(basin_error *err, int e, bool writing, const char *verb,
-                         const char *path);
+basin_status posix__fail(basin_error *err, int e, bool writing, const char *verb, const char *path);
 
 /* files: posix.c */
 basin_status posix__open(struct os *os, const char *path, unsigned flags, struct os_file **out,
@@ -53,8 +52,8 @@ void posix__write_behind(struct os_file *file, uint64_t at, uint64_t n);
 basin_status posix__lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind,
                          basin_error *err);
 basin_status posix__unlock(struct os_file *file, uint64_t at, uint64_t n, basin_error *err);
-basin_status posix__test_lock(struct os_file *file, uint64_t at, uint64_t n,
-                              enum os_lock_kind kind, basin_error *err);
+basin_status posix__test_lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind,
+                              basin_error *err);
 
 /* maps: posix_map.c */
 basin_status posix__map(struct os_file *file, uint64_t at, size_t size, bool write,

@@ -49,7 +49,7 @@ struct sim_change {
     uint16_t size;
     uint8_t kind;
     bool dropped;
-    bool zeros;    /* what it replaced was zeros: `before` is empty */
+    bool zeros; /* what it replaced was zeros: `before` is empty */
     uint8_t before[];
 };
 
@@ -265,8 +265,8 @@ void sim__map_store_u64(struct os_map *map, size_t at, uint64_t v);
 basin_status sim__lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind,
                        basin_error *err);
 basin_status sim__unlock(struct os_file *file, uint64_t at, uint64_t n, basin_error *err);
-basin_status sim__test_lock(struct os_file *file, uint64_t at, uint64_t n,
-                            enum os_lock_kind kind, basin_error *err);
+basin_status sim__test_lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind,
+                            basin_error *err);
 void sim__locks_drop(struct os_sim *sim, struct sim_inode *inode, const struct sim_file *owner);
 
 /* sim_name.c. Directories. */

@@ -191,8 +191,7 @@ undo_bytes(uint8_t *bytes, const struct sim_change *c, size_t from, size_t to)
 /* Undoes a change; on the way, if the page stopped inside it, takes that state: a copy goes
  * upwards or downwards, so a start or an end of it is there. */
 static void
-undo_change(uint8_t *now, uint8_t *out, const struct sim_change *c, bool halfway,
-            uint64_t *chance)
+undo_change(uint8_t *now, uint8_t *out, const struct sim_change *c, bool halfway, uint64_t *chance)
 {
     size_t cut = 0;
 

@@ -82,8 +82,7 @@ open_present(struct os_sim *sim, struct sim_inode *inode, const char *path, unsi
 }
 
 basin_status
-sim__open(struct os *os, const char *path, unsigned flags, struct os_file **out,
-          basin_error *err)
+sim__open(struct os *os, const char *path, unsigned flags, struct os_file **out, basin_error *err)
 {
     struct os_sim *sim = sim_of(os);
     struct sim_place place;
@@ -218,8 +217,8 @@ write_pages(struct sim_file *f, uint64_t at, const uint8_t *p, size_t n, size_t 
         size_t room = SIM_PAGE_SIZE - (size_t)(here % SIM_PAGE_SIZE);
         size_t chunk = MIN_OF(room, n - *done);
         if (!page_allocate(sim, f->inode, (size_t)(here / SIM_PAGE_SIZE)))
-            return error_set(err, BASIN_NO_SPACE, "write %s: the disk is full at %" PRIu64,
-                             f->path, here);
+            return error_set(err, BASIN_NO_SPACE, "write %s: the disk is full at %" PRIu64, f->path,
+                             here);
         if (!sim__inode_change(sim, f->inode, SIM_WRITE, here, p + *done, chunk))
             return sim__no_mem(err, "write", f->path);
         *done += chunk;
@@ -350,8 +349,9 @@ sim__allocate(struct os_file *file, uint64_t size, basin_error *err)
     missing = pages_missing(f->inode, pages);
     if (sim->pages_max && missing > 0 &&
         (sim->pages_used > sim->pages_max || missing > sim->pages_max - sim->pages_used))
-        FAIL(err, BASIN_NO_SPACE, "allocate %s: %" PRIu64 " pages, the disk has %" PRIu64 " of %"
-             PRIu64, f->path, missing, sim->pages_used, sim->pages_max);
+        FAIL(err, BASIN_NO_SPACE,
+             "allocate %s: %" PRIu64 " pages, the disk has %" PRIu64 " of %" PRIu64, f->path,
+             missing, sim->pages_used, sim->pages_max);
     if (!sim__inode_reserve(sim, f->inode, MAX_OF(size, f->inode->size)) ||
         (size > f->inode->size && !sim__inode_resize(sim, f->inode, size))) {
         st = sim__no_mem(err, "allocate", f->path);

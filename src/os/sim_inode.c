@@ -191,8 +191,8 @@ pages_grow(struct os_sim *sim, struct sim_inode *inode, size_t count)
     if (count <= inode->page_count)
         return true;
     count = MAX_OF(count, inode->page_count * 2);
-    pages = sim->mem->resize(sim->mem->ctx, inode->pages,
-                             inode->page_count * sizeof *inode->pages, count * sizeof *pages);
+    pages = sim->mem->resize(sim->mem->ctx, inode->pages, inode->page_count * sizeof *inode->pages,
+                             count * sizeof *pages);
     if (!pages)
         return false;
     memset(pages + inode->page_count, 0, (count - inode->page_count) * sizeof *pages);

@@ -81,14 +81,12 @@ check_lock(struct sim_file *f, const char *verb, uint64_t at, uint64_t n, basin_
 static basin_status
 busy(const struct sim_file *f, uint64_t at, uint64_t n, basin_error *err)
 {
-    return error_set(err, BASIN_BUSY,
-                     "lock %s: another handle holds bytes %" PRIu64 " to %" PRIu64, f->path, at,
-                     at + n - 1);
+    return error_set(err, BASIN_BUSY, "lock %s: another handle holds bytes %" PRIu64 " to %" PRIu64,
+                     f->path, at, at + n - 1);
 }
 
 basin_status
-sim__lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind,
-          basin_error *err)
+sim__lock(struct os_file *file, uint64_t at, uint64_t n, enum os_lock_kind kind, basin_error *err)
 {
     struct sim_file *f = (struct sim_file *)file;
     struct os_sim *sim = sim_of(f->base.os);

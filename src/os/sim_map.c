@@ -28,12 +28,12 @@ check_map(const struct sim_file *f, uint64_t at, size_t size, bool write, basin_
         return error_set(err, BASIN_READ_ONLY, "map %s: opened for reading", f->path);
     if (at > inode->size || size > inode->size - at)
         return error_set(err, BASIN_CORRUPT,
-                         "map %s: file ends at %" PRIu64 ", needed %zu bytes at %" PRIu64,
-                         f->path, inode->size, size, at);
+                         "map %s: file ends at %" PRIu64 ", needed %zu bytes at %" PRIu64, f->path,
+                         inode->size, size, at);
     if (write && !all_allocated(inode, at, at + size))
         return error_set(err, BASIN_MISUSE,
-                         "map %s: %zu bytes at %" PRIu64 " for writing, not all allocated",
-                         f->path, size, at);
+                         "map %s: %zu bytes at %" PRIu64 " for writing, not all allocated", f->path,
+                         size, at);
     return BASIN_OK;
 }
 

@@ -61,8 +61,7 @@ sim__walk(struct os_sim *sim, const char *path, struct sim_place *to, basin_erro
 
 /* The inode of a path that must exist. */
 static basin_status
-walk_to(struct os_sim *sim, const char *path, bool is_dir, struct sim_place *to,
-        basin_error *err)
+walk_to(struct os_sim *sim, const char *path, bool is_dir, struct sim_place *to, basin_error *err)
 {
     basin_status st = sim__walk(sim, path, to, err);
 
@@ -95,8 +94,7 @@ dir_reserve(struct os_sim *sim, struct sim_inode *dir)
 
     if (dir->entry_count < dir->entry_capacity)
         return true;
-    entries = sim->mem->resize(sim->mem->ctx, dir->entries,
-                               dir->entry_capacity * sizeof *entries,
+    entries = sim->mem->resize(sim->mem->ctx, dir->entries, dir->entry_capacity * sizeof *entries,
                                capacity * sizeof *entries);
     if (!entries)
         return false;
@@ -106,8 +104,7 @@ dir_reserve(struct os_sim *sim, struct sim_inode *dir)
 }
 
 void
-sim__dir_set(struct os_sim *sim, struct sim_inode *dir, const char *name,
-             struct sim_inode *inode)
+sim__dir_set(struct os_sim *sim, struct sim_inode *dir, const char *name, struct sim_inode *inode)
 {
     size_t i = find_entry(dir, name);
     struct sim_inode *old = i == SIZE_MAX ? NULL : dir->entries[i].inode;
@@ -311,8 +308,8 @@ rename_within(struct os_sim *sim, const struct sim_place *source, const struct s
 }
 
 static basin_status
-rename_between(struct os_sim *sim, const struct sim_place *source,
-               const struct sim_place *target, const char *path, basin_error *err)
+rename_between(struct os_sim *sim, const struct sim_place *source, const struct sim_place *target,
+               const char *path, basin_error *err)
 {
     struct sim_name_change *add = change_new(sim, target->dir);
     struct sim_name_change *take = change_new(sim, source->dir);

@@ -104,8 +104,8 @@ sink_name(struct buf *names, size_t at, size_t n)
         size_t child = 2 * at + 1;
         if (child >= n)
             return;
-        if (child + 1 < n && strcmp(store__names_at(names, child),
-                                    store__names_at(names, child + 1)) < 0)
+        if (child + 1 < n &&
+            strcmp(store__names_at(names, child), store__names_at(names, child + 1)) < 0)
             child++;
         if (strcmp(store__names_at(names, at), store__names_at(names, child)) >= 0)
             return;
@@ -176,8 +176,7 @@ store_open(struct store *s, const char *name, struct source **out, basin_error *
 }
 
 basin_status
-store_list(struct store *s, const char *class_name, store_list_fn *fn, void *ctx,
-           basin_error *err)
+store_list(struct store *s, const char *class_name, store_list_fn *fn, void *ctx, basin_error *err)
 {
     basin_status st = check_class(class_name, err);
 

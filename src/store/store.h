@@ -27,10 +27,8 @@ struct store;
 typedef basin_status store_list_fn(void *ctx, const char *name, uint64_t size, basin_error *err);
 
 struct store_ops {
-    basin_status (*create)(struct store *s, const char *name, struct sink **out,
-                           basin_error *err);
-    basin_status (*open)(struct store *s, const char *name, struct source **out,
-                         basin_error *err);
+    basin_status (*create)(struct store *s, const char *name, struct sink **out, basin_error *err);
+    basin_status (*open)(struct store *s, const char *name, struct source **out, basin_error *err);
     basin_status (*list)(struct store *s, const char *class_name, store_list_fn *fn, void *ctx,
                          basin_error *err);
     basin_status (*remove)(struct store *s, const char *name, basin_error *err);
@@ -58,11 +56,9 @@ basin_status store_open_memory(const basin_allocator *mem, struct store **out, b
  * After any failure of write or commit the sink can only be freed. A commit that failed otherwise
  * than by EXISTS may have left the whole object or nothing, never a part. Directory driver: after a
  * failed sync of a directory nothing more is acknowledged until the store is opened anew. */
-basin_status store_create(struct store *s, const char *name, struct sink **out,
-                          basin_error *err);
+basin_status store_create(struct store *s, const char *name, struct sink **out, basin_error *err);
 /* NOT_FOUND when absent. source->ops->close frees it. A read past the end is CORRUPT. */
-basin_status store_open(struct store *s, const char *name, struct source **out,
-                        basin_error *err);
+basin_status store_open(struct store *s, const char *name, struct source **out, basin_error *err);
 /* A class that was never written to is empty. */
 basin_status store_list(struct store *s, const char *class_name, store_list_fn *fn, void *ctx,
                         basin_error *err);

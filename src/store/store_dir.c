@@ -111,8 +111,7 @@ out:
 
 /* What a create needs before its file: salt and directories. Gives the temporary name. */
 static basin_status
-prepare(struct dir_store *s, const char *class_name, char *tmp, size_t tmp_size,
-        basin_error *err)
+prepare(struct dir_store *s, const char *class_name, char *tmp, size_t tmp_size, basin_error *err)
 {
     basin_status st = BASIN_OK;
 

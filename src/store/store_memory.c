@@ -113,8 +113,7 @@ publish(struct memory_store *s, struct memory_object *o, basin_error *err) REQUI
     if (is_at(s, place, o->name))
         FAIL(err, BASIN_EXISTS, "%s: exists", o->name);
     TRY(grow_table(s, err));
-    memmove(s->objects + place + 1, s->objects + place,
-            (s->count - place) * sizeof *s->objects);
+    memmove(s->objects + place + 1, s->objects + place, (s->count - place) * sizeof *s->objects);
     s->objects[place] = o;
     s->count++;
 out:
@@ -158,8 +157,7 @@ object_sink_free(struct sink *sink)
 static basin_status
 memory_create(struct store *store, const char *name, struct sink **out, basin_error *err)
 {
-    static const struct sink_ops ops = { object_sink_write, object_sink_commit,
-                                         object_sink_free };
+    static const struct sink_ops ops = { object_sink_write, object_sink_commit, object_sink_free };
     struct memory_store *s = (struct memory_store *)store;
     struct object_sink *k = mem_new(s->mem, sizeof *k);
     struct memory_object *o = mem_new(s->mem, sizeof *o);
@@ -287,8 +285,7 @@ memory_list(struct store *store, const char *class_name, store_list_fn *fn, void
     st = collect(s, class_name, &names, &sizes, err);
     os_mutex_unlock(s->mu);
     for (size_t i = 0; i < store__names_count(&names) && st == BASIN_OK; i++)
-        st = fn(ctx, store__names_at(&names, i), load_u64(sizes.data + i * sizeof(uint64_t)),
-                err);
+        st = fn(ctx, store__names_at(&names, i), load_u64(sizes.data + i * sizeof(uint64_t)), err);
     buf_release(&names);
     buf_release(&sizes);
     return st;

@@ -112,9 +112,8 @@ open_flags(void **state)
     assert_int_equal(err.status, BASIN_NOT_FOUND);
     assert_non_null(strstr(err.what, "a"));
     os_close(opened(w, "a", OS_WRITE | OS_CREATE | OS_EXCLUSIVE));
-    assert_int_equal(
-        os_open(w->os, path(w, "a"), OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &f, &err),
-        BASIN_EXISTS);
+    assert_int_equal(os_open(w->os, path(w, "a"), OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &f, &err),
+                     BASIN_EXISTS);
     put(w, "a", "hello");
     os_close(opened(w, "a", OS_WRITE | OS_CREATE));
     assert_holds(w, "a", "hello");
@@ -581,9 +580,11 @@ clocks_chance_and_names(void **state)
     assert_true(strlen(tiny) < sizeof tiny);
 }
 
-#define BOTH(test)                                                                 \
-    { "posix: " #test, test, setup_posix, teardown, NULL },                        \
-    { "sim: " #test, test, setup_sim, teardown, NULL }
+#define BOTH(test)                                          \
+    { "posix: " #test, test, setup_posix, teardown, NULL }, \
+    {                                                       \
+        "sim: " #test, test, setup_sim, teardown, NULL      \
+    }
 
 int
 main(void)

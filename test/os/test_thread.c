@@ -102,8 +102,8 @@ conditions_wake(void **state)
     (void)state;
     for (size_t i = 0; i < THREADS; i++) {
         mine[i] = i;
-        assert_int_equal(
-            os_thread_start(&base_malloc, take_turns, &mine[i], "turns", &t[i], NULL), BASIN_OK);
+        assert_int_equal(os_thread_start(&base_malloc, take_turns, &mine[i], "turns", &t[i], NULL),
+                         BASIN_OK);
     }
     for (size_t i = 0; i < THREADS; i++)
         os_thread_join(t[i]);
@@ -179,8 +179,7 @@ try_fails_while_another_holds(void **state)
     (void)state;
     assert_true(os_mutex_try(s.mu));
     os_mutex_held(s.mu);
-    assert_int_equal(os_thread_start(&base_malloc, count_up, &rounds, "other", &t, NULL),
-                     BASIN_OK);
+    assert_int_equal(os_thread_start(&base_malloc, count_up, &rounds, "other", &t, NULL), BASIN_OK);
     os_sleep_ns(os_posix(), 1000000);
     assert_int_equal(s.count, 0); /* its try failed and its lock waits */
     os_mutex_unlock(s.mu);

@@ -132,8 +132,8 @@ script(struct run *r, bool maps)
 {
     struct store *s = NULL;
     basin_error err = { 0 };
-    basin_status st = store_open_dir(os_sim_os(r->sim), "db", false, maps, &r->memory.table, &s,
-                                     &err);
+    basin_status st =
+        store_open_dir(os_sim_os(r->sim), "db", false, maps, &r->memory.table, &s, &err);
     size_t count = 0;
 
     note(r, st, &err);
@@ -171,8 +171,7 @@ holds(struct run *r, bool maps)
     bool ok = true;
     basin_status st;
 
-    assert_int_equal(store_open_dir(os, "db", false, maps, &r->memory.table, &s, NULL),
-                     BASIN_OK);
+    assert_int_equal(store_open_dir(os, "db", false, maps, &r->memory.table, &s, NULL), BASIN_OK);
     assert_int_equal(store_sweep(s, NULL), BASIN_OK);
     st = os_list(os, "db/tmp", fail_on_name, NULL, NULL);
     ok = ok && (st == BASIN_OK || st == BASIN_NOT_FOUND);

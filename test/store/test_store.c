@@ -189,9 +189,9 @@ objects_are_created_once(void **state)
 static void
 names_are_checked(void **state)
 {
-    static const char *const bad[] = { "",     "/",    "a/",   "/a",    "a/b/c", "A",   "a b",
-                                       "a.b",  "..",   "a/..", "tmp",   "tmp/a", "a_b", "\xC3\xA4",
-                                       "a//b", "a\n", "strata/3 17" };
+    static const char *const bad[] = { "",    "/",        "a/",   "/a",   "a/b/c",      "A",
+                                       "a b", "a.b",      "..",   "a/..", "tmp",        "tmp/a",
+                                       "a_b", "\xC3\xA4", "a//b", "a\n",  "strata/3 17" };
     static const char *const good[] = { "a", "0", "-", "a/b", "strata/3-17", "temp/a", "tmpx" };
     char name[STORE_NAME_MAX + 2];
     struct sink *sink;
@@ -234,8 +234,7 @@ ec54_reads_are_ranges(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof data; i++)
         data[i] = (uint8_t)i;
-    assert_int_equal(store_put(w.store, "strata/1-1", bytes_of(data, sizeof data), NULL),
-                     BASIN_OK);
+    assert_int_equal(store_put(w.store, "strata/1-1", bytes_of(data, sizeof data), NULL), BASIN_OK);
     assert_int_equal(store_open(w.store, "strata/1-1", &s, NULL), BASIN_OK);
     assert_int_equal(s->size, 100);
     assert_string_equal(s->name, "strata/1-1");
@@ -382,8 +381,9 @@ refuse(void *ctx, const char *name, uint64_t size, basin_error *err)
 static void
 lists_are_sorted_and_by_class(void **state)
 {
-    static const char *const sorted[] = { "-", "0", "1-1", "1-10", "1-2", "10", "2", "a", "a-",
-                                          "b" };
+    static const char *const sorted[] = {
+        "-", "0", "1-1", "1-10", "1-2", "10", "2", "a", "a-", "b"
+    };
     static const size_t order[] = { 3, 9, 0, 7, 5, 1, 8, 2, 6, 4 };
     struct listed l = { 0 };
     char name[STORE_NAME_MAX + 1];
@@ -717,8 +717,8 @@ of_many_threads_one_wins_each_name(void **state)
         return;
     for (unsigned i = 0; i < THREADS; i++) {
         workers[i].number = i;
-        assert_int_equal(
-            os_thread_start(&w.memory.table, work, &workers[i], "worker", &t[i], NULL), BASIN_OK);
+        assert_int_equal(os_thread_start(&w.memory.table, work, &workers[i], "worker", &t[i], NULL),
+                         BASIN_OK);
     }
     for (unsigned i = 0; i < THREADS; i++) {
         os_thread_join(t[i]);
@@ -763,9 +763,9 @@ threads_share_few_handles(void **state)
     open_many(shared_sources);
     for (unsigned i = 0; i < THREADS; i++) {
         workers[i].number = i;
-        assert_int_equal(
-            os_thread_start(&w.memory.table, read_shared, &workers[i], "reader", &t[i], NULL),
-            BASIN_OK);
+        assert_int_equal(os_thread_start(&w.memory.table, read_shared, &workers[i], "reader", &t[i],
+                                         NULL),
+                         BASIN_OK);
     }
     for (unsigned i = 0; i < THREADS; i++) {
         os_thread_join(t[i]);
@@ -776,12 +776,14 @@ threads_share_few_handles(void **state)
     assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 }
 
-#define ALL(test)                                                                      \
-    { "posix map: " #test, test, setup_posix_map, teardown, NULL },                    \
-    { "posix read: " #test, test, setup_posix_read, teardown, NULL },                  \
-    { "sim map: " #test, test, setup_sim_map, teardown, NULL },                        \
-    { "sim read: " #test, test, setup_sim_read, teardown, NULL },                      \
-    { "memory: " #test, test, setup_memory, teardown, NULL }
+#define ALL(test)                                                         \
+    { "posix map: " #test, test, setup_posix_map, teardown, NULL },       \
+        { "posix read: " #test, test, setup_posix_read, teardown, NULL }, \
+        { "sim map: " #test, test, setup_sim_map, teardown, NULL },       \
+        { "sim read: " #test, test, setup_sim_read, teardown, NULL },     \
+    {                                                                     \
+        "memory: " #test, test, setup_memory, teardown, NULL              \
+    }
 
 int
 main(void)
