@@ -193,11 +193,12 @@ process_edit(struct lsm *db, struct request *r)
 
     if (r->edit->failed)
         FAIL(&r->error, BASIN_NO_MEM, "no memory for an edit");
-    TRY(append(db, RECORD_EDIT, db->last_seqno, buf_bytes(&r->edit->body), &r->place,
-               &r->error));
+    TRY(append(db, RECORD_EDIT, MAX_OF(db->last_seqno, r->seqno_after),
+               buf_bytes(&r->edit->body), &r->place, &r->error));
     st = lsm__log_sync(db->log, &r->error);
     if (st == BASIN_OK) {
         os_mutex_lock(db->mu);
+        db->last_seqno = MAX_OF(db->last_seqno, r->seqno_after);
         st = lsm__manifest_apply(db, &db->manifest, buf_bytes(&r->edit->body),
                                  (struct place){ db->log->epoch, db->log->end }, &r->error);
         if (st == BASIN_OK && r->install != NULL)

@@ -170,6 +170,8 @@ look_run(struct gather *g, const struct lsm_run *run, basin_error *err)
     if (i == run->count || !lsm__stratum_begins(run->strata[i], g->key))
         goto out;
     ls = run->strata[i];
+    if (ls->seqno_min > g->at->snapshot) /* wholly younger: a bulk load has no seqnos inside */
+        goto out;
     TRY(lsm__stratum_read(ls, &s, err));
     if (ls->range_tombstones > 0)
         cover = stratum_range_covering(s, g->key, g->at->snapshot);

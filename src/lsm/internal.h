@@ -271,6 +271,7 @@ struct request {
     void *install_ctx;
     basin_status (*call)(struct lsm *db, void *ctx, basin_error *err); /* under mu */
     void *call_ctx;
+    uint64_t seqno_after;     /* edit: of a bulk load; 0 = none */
     bool durable;
     basin_status status;
     basin_error error;
@@ -316,6 +317,7 @@ struct lsm {
     struct os_mutex *writer_mu;    /* locked-mode transactions: see txn.c */
     struct os_cond *writer_cond;
     struct lsm_txn *writer;        /* GUARDED(writer_mu) holder */
+    bool writer_held;              /* GUARDED(writer_mu) */
     uint64_t writers_shared;       /* GUARDED(writer_mu) optimistic commits in flight */
     struct writer_wait *writer_line; /* GUARDED(writer_mu) first come, first served */
 

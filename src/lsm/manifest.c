@@ -396,6 +396,8 @@ static basin_status
 apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
             basin_error *err)
 {
+    uint64_t seqno;
+
     switch (tag) {
     case EDIT_ADD_STRATUM:
         return apply_add(db, m, r, err);
@@ -413,7 +415,8 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
         return apply_unpin(m, r, err);
     case EDIT_SEQNO:
     case EDIT_LOAD:
-        m->seqno = MAX_OF(m->seqno, rd_leb(r));
+        seqno = rd_leb(r);
+        m->seqno = MAX_OF(m->seqno, seqno);
         return BASIN_OK;
     case EDIT_CHECKPOINT:
         (void)rd_leb(r);

@@ -17,7 +17,7 @@
 static bool
 may_enter(const struct lsm *db, const struct writer_wait *w)
 {
-    return db->writer_line == w && db->writer == NULL && (w->shared || db->writers_shared == 0);
+    return db->writer_line == w && !db->writer_held && (w->shared || db->writers_shared == 0);
 }
 
 static void
@@ -32,9 +32,9 @@ line_leave(struct lsm *db, struct writer_wait *w)
 }
 
 /* Waits for the writer lock: alone (shared false) or beside other optimistic commits. */
-static basin_status
-writer_enter(struct lsm *db, struct lsm_txn *txn, bool shared, uint32_t timeout_ms,
-             basin_error *err)
+basin_status
+lsm__writer_enter(struct lsm *db, struct lsm_txn *txn, bool shared, uint32_t timeout_ms,
+                  basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct writer_wait w = { .shared = shared };
@@ -60,25 +60,28 @@ writer_enter(struct lsm *db, struct lsm_txn *txn, bool shared, uint32_t timeout_
                            until == UINT64_MAX ? UINT64_MAX : until - now);
         now = db->os->ops->monotonic_ns(db->os);
     }
-    if (st == BASIN_OK && shared)
+    if (st == BASIN_OK && shared) {
         db->writers_shared++;
-    else if (st == BASIN_OK)
+    } else if (st == BASIN_OK) {
         db->writer = txn;
+        db->writer_held = true;
+    }
     line_leave(db, &w);
     os_mutex_unlock(db->writer_mu);
     return st;
 }
 
-static void
-writer_leave(struct lsm *db, bool shared)
+void
+lsm__writer_leave(struct lsm *db, bool shared)
 {
     os_mutex_lock(db->writer_mu);
     if (shared) {
         must(db->writers_shared > 0);
         db->writers_shared--;
     } else {
-        must(db->writer != NULL);
+        must(db->writer_held);
         db->writer = NULL;
+        db->writer_held = false;
     }
     if (db->writer_line != NULL)
         os_cond_broadcast(db->writer_cond);
@@ -177,7 +180,7 @@ lsm_begin(struct lsm *db, const struct lsm_begin *how, struct lsm_txn **out, bas
     buf_init(&txn->ops, db->mem);
     arena_init(&txn->arena, db->mem, 512);
     if (how->mode == LSM_LOCKED) {
-        TRY(writer_enter(db, txn, false, how->timeout_ms, err));
+        TRY(lsm__writer_enter(db, txn, false, how->timeout_ms, err));
         txn->holds_writer = true;
     }
     TRY(txn_snapshot(db, how, txn, err));
@@ -186,7 +189,7 @@ lsm_begin(struct lsm *db, const struct lsm_begin *how, struct lsm_txn **out, bas
 out:
     if (txn != NULL) {
         if (txn->holds_writer)
-            writer_leave(db, false);
+            lsm__writer_leave(db, false);
         arena_release(&txn->arena);
         mem_free(db->mem, txn, sizeof(*txn));
     }
@@ -230,7 +233,7 @@ txn_free(struct lsm_txn *txn)
     db->children--;
     os_mutex_unlock(db->mu);
     if (txn->holds_writer)
-        writer_leave(db, false);
+        lsm__writer_leave(db, false);
     lsm__version_unref(txn->version);
     memtable_unref(txn->index);
     for (k = txn->kept; k; k = next) {
@@ -284,10 +287,10 @@ commit_ops(struct lsm_txn *txn, bool durable, uint64_t *seqno, basin_error *err)
     if (durable && db->tail_unsafe_hint)
         TRY(lsm__wait_for_tail(db, err));
     if (shared)
-        TRY(writer_enter(db, txn, true, UINT32_MAX, err));
+        TRY(lsm__writer_enter(db, txn, true, UINT32_MAX, err));
     st = lsm__submit(db, &r, err);
     if (shared)
-        writer_leave(db, true);
+        lsm__writer_leave(db, true);
     *seqno = r.seqno;
     lsm__values_born(db, txn->values, st == BASIN_OK ? r.place : (struct place){ 0, 0 });
     if (st == BASIN_CONFLICT)

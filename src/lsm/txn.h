@@ -71,6 +71,11 @@ basin_status lsm__txn_read_range(struct lsm_txn *txn, struct bytes lower, struct
 basin_status lsm__txn_validate(struct lsm_txn *txn, basin_error *err);
 /* A cursor or stream of it was closed. */
 void lsm__txn_child_closed(struct lsm_txn *txn);
+/* The line of writers: alone (shared false; txn names the holder, may be NULL) or beside other
+ * optimistic commits. */
+basin_status lsm__writer_enter(struct lsm *db, struct lsm_txn *txn, bool shared,
+                               uint32_t timeout_ms, basin_error *err);
+void lsm__writer_leave(struct lsm *db, bool shared);
 basin_status lsm__key_check(struct bytes key, basin_error *err);
 
 #endif

@@ -287,6 +287,10 @@ item_changed(struct lsm_txn *txn, const struct read_item *item, bool *changed, b
     for (size_t i = 0; i < v->stratum_count && !*changed; i++) {
         if (v->strata[i]->seqno_max <= since || strata_apart(v->strata[i], item))
             continue;
+        if (v->strata[i]->seqno_min == v->strata[i]->seqno_max) {
+            *changed = true; /* a bulk load counts as a write of its whole range */
+            break;
+        }
         TRY(lsm__stratum_use(v->strata[i], &s, err));
         TRY(stratum_changed_since(s, item->lower, item->upper, item->unbounded, since, changed,
                                   err));
