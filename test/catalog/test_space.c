@@ -514,6 +514,102 @@ random_names_agree_with_a_model(void **state)
     }
 }
 
+/* ------------------------------------------------------------------ crashes */
+
+/* What was acknowledged before a crash. */
+struct acknowledged {
+    uint64_t space[64]; /* by name number; 0 = dropped, or never there */
+    uint64_t highest;   /* space id */
+    uint64_t last;      /* of the counter */
+};
+
+static struct catalog_name
+numbered_name(uint8_t *room)
+{
+    return name1(CATALOG_FOREST, bytes_of(room, 1));
+}
+
+/* One transaction: a name is created, or dropped when it is there, and ids are taken. */
+static basin_status
+crash_step(struct acknowledged *a, struct chance *c)
+{
+    uint8_t i = (uint8_t)chance_below(c, COUNT_OF(a->space));
+    struct catalog_name name = numbered_name(&i);
+    struct lsm_txn *txn = NULL;
+    struct lsm_begin how = { .mode = LSM_WRITE };
+    uint64_t space = 0, first = 0;
+    basin_status st;
+
+    TRY(lsm_begin(w->db, &how, &txn, &w->err));
+    st = catalog_space_create(txn, &name, &space, &w->err);
+    if (st == BASIN_EXISTS) {
+        space = 0;
+        st = catalog_space_drop(txn, &name, &w->err);
+    }
+    TRY(st);
+    TRY(catalog_id_take(txn, BYTES_LIT("\xF0\x01"), 3, &first, &w->err));
+    st = lsm_commit(txn, true, NULL, &w->err);
+    txn = NULL;
+    TRY(st);
+    a->space[i] = space;
+    a->highest = MAX_OF(a->highest, space);
+    a->last = first + 2;
+out:
+    lsm_abort(txn);
+    return st;
+}
+
+/* All that was acknowledged is there; what comes next was never given before. The step that the
+ * crash met may have happened or not. */
+static void
+check_after_crash(struct acknowledged *a)
+{
+    struct lsm_txn *txn = world_begin(w);
+    uint8_t new_name = 0xFF;
+    struct catalog_name name = numbered_name(&new_name);
+    uint64_t space, first, changed = 0;
+
+    for (uint8_t i = 0; i < COUNT_OF(a->space); i++) {
+        struct catalog_name known = numbered_name(&i);
+        basin_status st = catalog_space_find(txn, &known, &space, &w->err);
+        assert_true(st == BASIN_OK || st == BASIN_NOT_FOUND);
+        if (space != a->space[i]) {
+            changed++;
+            assert_true(space == 0 || (a->space[i] == 0 && space > a->highest));
+        }
+        a->space[i] = space;
+        a->highest = MAX_OF(a->highest, space);
+    }
+    assert_true(changed <= 1);
+    assert_true(create(txn, name) > a->highest);
+    expect_ok(w, catalog_id_take(txn, BYTES_LIT("\xF0\x01"), 1, &first, &w->err));
+    assert_int_equal(first, a->last + 1 + 3 * changed);
+    a->last = first - 1;
+    lsm_abort(txn);
+}
+
+/* E67: ids are never given twice, whatever the crash takes. */
+static void
+ec73_ids_survive_crashes(void **state)
+{
+    struct chance c = chance_init("crashes", 73);
+    struct acknowledged a = { { 0 }, 0, 0 };
+
+    (void)state;
+    for (size_t i = 0, n = test_scale(40); i < n; i++) {
+        basin_status st;
+        os_sim_crash_at(w->sim, 1 + chance_below(&c, 60));
+        do
+            st = crash_step(&a, &c);
+        while (st == BASIN_OK && !os_sim_crashed(w->sim));
+        os_sim_crash(w->sim, (enum os_crash_mode)chance_below(&c, 3));
+        lsm_close(w->db, NULL);
+        w->db = NULL;
+        world_open_db(w);
+        check_after_crash(&a);
+    }
+}
+
 /* ------------------------------------------------------------------ faults */
 
 static basin_status
@@ -669,6 +765,7 @@ main(void)
         cmocka_unit_test_setup_teardown(lists_stop_when_they_are_told, setup, teardown),
         cmocka_unit_test_setup_teardown(e57_a_logical_database_is_dropped_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(random_names_agree_with_a_model, setup, teardown),
+        cmocka_unit_test_setup_teardown(ec73_ids_survive_crashes, setup, teardown),
         cmocka_unit_test_setup_teardown(every_call_survives_each_refused_allocation, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(damaged_records_are_reported, setup, teardown),
