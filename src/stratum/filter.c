@@ -96,9 +96,12 @@ bool
 filter_may_have(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at, uint64_t hash)
 {
     size_t lead = HEAD_SIZE + lead_for(data_at);
-    const uint8_t *line = data + lead + line_of(hash, (uint32_t)((size - lead) / LINE_SIZE));
     uint32_t probes = probes_for(bits), x = (uint32_t)hash;
+    const uint8_t *line;
 
+    if (UNLIKELY(size < lead + LINE_SIZE))
+        return true;
+    line = data + lead + line_of(hash, (uint32_t)((size - lead) / LINE_SIZE));
     for (uint32_t k = 0; k < probes; k++, x = next_probe(x))
         if (!(line[x >> 26] >> (x >> 23 & 7) & 1))
             return false;

@@ -308,6 +308,7 @@ make_tables(struct stratum *s, basin_error *err)
     bool in_view = s->view && block_plain(&s->form);
     bool cached = !in_view || s->tail || (s->footer.features & FEATURE_COMPRESSED);
 
+    s->blocks = blocks;
     if (blocks == 0)
         return BASIN_OK;
     if (in_view) {

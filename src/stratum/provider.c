@@ -7,7 +7,8 @@
  *   else:               cache hit, or read -> checksum -> unlock -> expand -> structure -> frame
  *
  * Structure is validated before any accessor runs; numbers are unique per place (the index block's
- * first child is checked against the root), so that a bit always speaks of the same bytes.
+ * first child is checked against the root), so that a bit always speaks of the same bytes. Should
+ * they change under a map all the same, places are still checked at every call and accessors clamp.
  */
 #include "stratum/reader.h"
 
@@ -213,12 +214,13 @@ out:
 basin_status
 stratum__pin(struct stratum *s, const struct block_id *b, struct page *out, basin_error *err)
 {
+    size_t slot = slot_of(s, b);
     const uint8_t *p;
     basin_status st;
 
     *out = (struct page){ 0 };
     if (UNLIKELY(b->size < block_overhead(&s->form) || b->at > s->footer.root_at ||
-                 b->size > s->footer.root_at - b->at))
+                 b->size > s->footer.root_at - b->at || slot >= s->blocks))
         return error_set(err, BASIN_CORRUPT, "stratum %s: page %llu at %llu: %u bytes do not fit",
                          s->source->name, (unsigned long long)b->number,
                          (unsigned long long)b->at, b->size);
@@ -231,7 +233,7 @@ stratum__pin(struct stratum *s, const struct block_id *b, struct page *out, basi
         if (p[1] != CODEC_NONE)
             return pin_frame(s, b, out, err);
     }
-    if (UNLIKELY(s->options.verify_always || !is_checked(s, slot_of(s, b)))) {
+    if (UNLIKELY(s->options.verify_always || !is_checked(s, slot))) {
         st = check_in_view(s, b, p, err);
         if (st != BASIN_OK)
             return st;

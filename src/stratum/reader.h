@@ -30,6 +30,7 @@ struct stratum {
     size_t checked_words;
     cache_slot *slots;         /* one per block; NULL when everything is in view or no cache */
     size_t slots_count;
+    size_t blocks;             /* leaves, index blocks and filters */
 
     struct node root; /* when footer.leaves != 0 */
     struct frame *root_pin;

@@ -60,14 +60,15 @@ hash_object(struct source *src, uint64_t seed, const basin_allocator *mem, uint6
 {
     uint64_t end = src->size - FOOTER_SIZE + FOOTER_OBJECT_HASH_AT;
     struct hash_stream *h = hash_stream_new(seed);
-    uint8_t *chunk = mem_new(mem, HASH_CHUNK);
+    size_t chunk_size = (size_t)MIN_OF((uint64_t)HASH_CHUNK, end);
+    uint8_t *chunk = mem_new(mem, chunk_size);
     basin_status st = BASIN_OK;
 
     *value = 0;
     if (!h || !chunk)
         FAIL(err, BASIN_NO_MEM, "stratum %s: no memory to hash it", src->name);
     for (uint64_t at = 0; at < end;) {
-        size_t n = (size_t)MIN_OF((uint64_t)HASH_CHUNK, end - at);
+        size_t n = (size_t)MIN_OF((uint64_t)chunk_size, end - at);
         TRY(src->ops->read(src, at, chunk, n, err));
         hash_stream_add(h, chunk, n);
         at += n;
@@ -75,7 +76,7 @@ hash_object(struct source *src, uint64_t seed, const basin_allocator *mem, uint6
     *value = hash_stream_value(h);
 out:
     hash_stream_free(h);
-    mem_free(mem, chunk, HASH_CHUNK);
+    mem_free(mem, chunk, chunk_size);
     return st;
 }
 
