@@ -162,7 +162,12 @@ void lsm__edit_all(struct edit *e, const struct manifest *m);
  * belong to db (they open their object lazily). */
 basin_status lsm__manifest_apply(struct lsm *db, struct manifest *m, struct bytes body,
                                  struct place after, basin_error *err);
+/* Only what no stratum can tell: pins and holds. */
+basin_status lsm__manifest_take_names(struct lsm *db, struct manifest *m, struct bytes body,
+                                      basin_error *err);
 void lsm__manifest_release(struct manifest *m);
+/* Whether the key ranges of two strata do not meet. */
+bool lsm__strata_apart(const struct lsm_stratum *a, const struct lsm_stratum *b);
 
 /* ------------------------------------------------------------------ log files */
 
@@ -301,6 +306,7 @@ struct lsm {
     uint64_t process_id;
     uint64_t created_ms;
     bool without_key;             /* checks only: an encrypted database is opened without key */
+    struct rebuild *rebuild;      /* repair and salvage: the manifest is made from the strata */
 
     /* atomic */
     _Atomic uint64_t visible;      /* newest seqno that readers see */
@@ -462,6 +468,22 @@ uint64_t lsm__feed_keep_epoch(struct lsm *db);
 /* Removes strata that no manifest names. */
 basin_status lsm__sweep_orphans(struct lsm *db, basin_error *err);
 
+/* What a stratum tells of itself, so that a manifest can be rebuilt (docs/format/meta.md). */
+struct stratum_note {
+    uint64_t level, run;
+    struct value_use *uses;
+    size_t use_count;
+    struct object_id *consumed;
+    size_t consumed_count;
+};
+basin_status lsm__note_put(struct buf *to, const struct stratum_note *n);
+/* The arrays are from mem; free with lsm__note_release. */
+basin_status lsm__note_get(struct bytes from, const basin_allocator *mem, struct stratum_note *n,
+                           basin_error *err);
+/* While salvaging a damaged page is told and passed over. */
+void lsm__rebuild_skip(struct lsm_stratum *ls, struct stratum_cursor *c);
+void lsm__note_release(const basin_allocator *mem, struct stratum_note *n);
+
 /* head.c, recover.c, open.c */
 void lsm__kdf_defaults(struct lsm_options *o);
 basin_status lsm__head_create(struct lsm *db, basin_error *err);
@@ -498,6 +520,8 @@ struct output_options {
     uint64_t run;              /* level 0 */
     uint64_t seqno_elide;
     uint64_t size_max;         /* of one stratum; 0 = no cut */
+    struct lsm_stratum *const *consumed; /* what the output replaces, told in its meta */
+    size_t consumed_count;
     const struct range_tombstone *ranges; /* fragments ascending, clipped into the outputs */
     size_t range_count;
 };

@@ -81,6 +81,7 @@ struct lsm_options {
     const struct lsm_operator *operators; /* copied; the built-in ones are always there */
     size_t operator_count;
     const char *name;          /* of this reader */
+    struct rebuild *rebuild;   /* private to repair and salvage */
 };
 
 basin_status lsm_open(const char *path, const struct lsm_options *options, struct lsm **out,

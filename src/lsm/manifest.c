@@ -342,6 +342,15 @@ apply_pin(struct manifest *m, struct rd *r, basin_error *err)
     return BASIN_OK;
 }
 
+static void
+drop_pin(struct manifest *m, size_t i)
+{
+    free_name(m->mem, m->pins[i].name);
+    free_name(m->mem, m->pins[i].owner);
+    m->pin_count--;
+    memmove(m->pins + i, m->pins + i + 1, (m->pin_count - i) * sizeof(*m->pins));
+}
+
 static basin_status
 apply_unpin(struct manifest *m, struct rd *r, basin_error *err)
 {
@@ -351,10 +360,7 @@ apply_unpin(struct manifest *m, struct rd *r, basin_error *err)
     if (!rd_ok(r) || i == m->pin_count)
         return error_set(err, BASIN_CORRUPT, "edit: no pin to drop at byte %zu of %zu", r->at,
                          r->size);
-    free_name(m->mem, m->pins[i].name);
-    free_name(m->mem, m->pins[i].owner);
-    m->pin_count--;
-    memmove(m->pins + i, m->pins + i + 1, (m->pin_count - i) * sizeof(*m->pins));
+    drop_pin(m, i);
     return BASIN_OK;
 }
 
@@ -430,6 +436,57 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
     }
     return error_set(err, BASIN_CORRUPT, "edit: unknown field %u at byte %zu of %zu",
                      (unsigned)tag, r->at, r->size);
+}
+
+/* Skips the fields of strata, applies the others. */
+static basin_status
+take_name(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct lsm_stratum *s;
+
+    switch (tag) {
+    case EDIT_ADD_STRATUM:
+        s = lsm__stratum_new(db, get_id(r));
+        if (s == NULL)
+            return error_set(err, BASIN_NO_MEM, "edit: no memory for a stratum");
+        st = read_stratum(s, r, err);
+        lsm__stratum_unref(s);
+        return st;
+    case EDIT_REMOVE_STRATUM:
+        (void)get_id(r);
+        return BASIN_OK;
+    case EDIT_MOVE_STRATUM:
+        (void)get_id(r);
+        (void)rd_leb(r);
+        (void)rd_leb(r);
+        return BASIN_OK;
+    case EDIT_REPLAY_FROM:
+        (void)rd_leb(r);
+        (void)rd_leb(r);
+        return BASIN_OK;
+    case EDIT_UNPIN: { /* the pin may have been in a checkpoint that is lost */
+        struct bytes name = rd_leb_bytes(r);
+        size_t i = find_pin(m, name);
+        if (i < m->pin_count)
+            drop_pin(m, i);
+        return BASIN_OK;
+    }
+    default:
+        return apply_field(db, m, tag, r, err);
+    }
+}
+
+basin_status
+lsm__manifest_take_names(struct lsm *db, struct manifest *m, struct bytes body, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct rd r = rd_over(body.data, body.size);
+
+    while (rd_ok(&r) && rd_left(&r) > 0)
+        TRY(take_name(db, m, (enum edit_tag)rd_u8(&r), &r, err));
+out:
+    return st;
 }
 
 basin_status

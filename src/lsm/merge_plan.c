@@ -48,17 +48,17 @@ ends_before(const struct lsm_stratum *a, const struct lsm_stratum *b)
     return c < 0 || (c == 0 && a->last_excluded);
 }
 
-static bool
-overlap(const struct lsm_stratum *a, const struct lsm_stratum *b)
+bool
+lsm__strata_apart(const struct lsm_stratum *a, const struct lsm_stratum *b)
 {
-    return !ends_before(a, b) && !ends_before(b, a);
+    return ends_before(a, b) || ends_before(b, a);
 }
 
 static bool
 overlaps_inputs(const struct merge_plan *p, size_t count, const struct lsm_stratum *s)
 {
     for (size_t i = 0; i < count; i++)
-        if (overlap(p->inputs[i], s))
+        if (!lsm__strata_apart(p->inputs[i], s))
             return true;
     return false;
 }

@@ -9,7 +9,7 @@
  */
 #include <stdio.h>
 
-#include "lsm/recover.h"
+#include "lsm/rebuild.h"
 
 enum { CLOSE_KEEPS_IN_LOG = 64 * 1024, LOGS_MAX = 4 };
 
@@ -123,6 +123,7 @@ handle_new(const char *path, const struct lsm_options *options, struct lsm **out
     db->os = o.os ? o.os : os_posix();
     if (!db->os->threads)
         db->o.no_threads = true;
+    db->rebuild = o.rebuild;
     memcpy(db->path, path, strlen(path) + 1);
     db->process_id = db->os->ops->process_id(db->os);
     db->snapshots.next = db->snapshots.prev = &db->snapshots;
@@ -353,7 +354,7 @@ open_writer(struct lsm *db, basin_error *err)
     struct recovery r = { .manifest = &db->manifest };
     uint64_t epoch;
 
-    TRY(lsm__recover(db, &r, err));
+    TRY(db->rebuild ? lsm__rebuild(db, &r, err) : lsm__recover(db, &r, err));
     epoch = newest_epoch(&r);
     adopt(db, &r);
     do {

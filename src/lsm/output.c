@@ -129,6 +129,32 @@ out:
     return st;
 }
 
+static basin_status
+set_note(struct output *o, basin_error *err)
+{
+    basin_status st;
+    const basin_allocator *mem = o->o.db->mem;
+    struct buf meta;
+    struct stratum_note n = { o->o.level, o->o.run, o->uses, o->use_count, NULL, 0 };
+
+    buf_init(&meta, mem);
+    if (o->o.consumed_count > 0) {
+        n.consumed = mem_new(mem, o->o.consumed_count * sizeof(*n.consumed));
+        if (n.consumed == NULL)
+            FAIL(err, BASIN_NO_MEM, "no memory for %zu names", o->o.consumed_count);
+        n.consumed_count = o->o.consumed_count;
+        for (size_t i = 0; i < n.consumed_count; i++)
+            n.consumed[i] = o->o.consumed[i]->id;
+    }
+    if (lsm__note_put(&meta, &n) != BASIN_OK)
+        FAIL(err, BASIN_NO_MEM, "no memory for a stratum's note");
+    TRY(stratum_writer_set_meta(o->writer, buf_bytes(&meta), err));
+out:
+    mem_free(mem, n.consumed, n.consumed_count * sizeof(*n.consumed));
+    buf_release(&meta);
+    return st;
+}
+
 /* Finishes the current stratum; its bounds end at `to`. */
 static basin_status
 end_stratum(struct output *o, const struct bytes *to, basin_error *err)
@@ -148,6 +174,7 @@ end_stratum(struct output *o, const struct bytes *to, basin_error *err)
         o->capacity += 64;
     }
     TRY(add_ranges(o, to, true, &ranges, err));
+    TRY(set_note(o, err));
     st = stratum_writer_finish(o->writer, &sum, err);
     if (st == BASIN_OK) {
         TRY(o->sink->ops->commit(o->sink, err));

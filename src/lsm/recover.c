@@ -11,8 +11,8 @@
  */
 #include "lsm/recover.h"
 
-static basin_status
-note_checkpoint(void *ctx, const char *name, uint64_t size, basin_error *err)
+basin_status
+lsm__recover_newest(void *ctx, const char *name, uint64_t size, basin_error *err)
 {
     struct recovery *r = ctx;
     struct object_id id;
@@ -143,7 +143,7 @@ lsm__recover(struct lsm *db, struct recovery *r, basin_error *err)
     basin_status st;
     struct place from = { 0, 0 };
 
-    TRY(store_list(db->store, "ckpt", note_checkpoint, r, err));
+    TRY(store_list(db->store, "ckpt", lsm__recover_newest, r, err));
     if (r->has_checkpoint) {
         TRY(lsm__checkpoint_load(db, r->checkpoint, r->manifest, err));
         from = r->checkpoint;

@@ -22,6 +22,8 @@ struct recovery {
 };
 
 basin_status lsm__recover(struct lsm *db, struct recovery *r, basin_error *err);
+/* For store_list over "ckpt": keeps the newest name in the recovery. */
+basin_status lsm__recover_newest(void *ctx, const char *name, uint64_t size, basin_error *err);
 void lsm__recovery_release(struct lsm *db, struct recovery *r);
 
 #endif

@@ -109,6 +109,8 @@ enter(struct run_cursor *c, size_t i, basin_error *err)
     c->cursor = NULL;
     TRY(lsm__stratum_read(c->run.strata[i], &s, err));
     TRY(stratum_cursor_open(s, &c->cursor, err));
+    if (UNLIKELY(c->run.strata[i]->db->rebuild != NULL))
+        lsm__rebuild_skip(c->run.strata[i], c->cursor);
     c->at = i;
 out:
     return st;

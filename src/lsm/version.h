@@ -49,6 +49,7 @@ struct lsm_stratum {
     _Atomic uint32_t ref_count;
     _Atomic(struct stratum *) opened; /* once set, until freed */
     _Atomic bool damaged;             /* fenced off: reads answer CORRUPT */
+    _Atomic bool lossy;               /* salvage passed over pages of it */
     /* GUARDED(db->mu) */
     bool in_merge;
     bool obsolete;            /* no edit keeps it: the object goes with the last reference */

@@ -1,0 +1,20 @@
+// SPDX-FileCopyrightText: the Basin authors
+// SPDX-License-Identifier: Apache-2.0
+/* Making a manifest from what is left; see rebuild.c. */
+#ifndef LSM_REBUILD_H
+#define LSM_REBUILD_H
+
+#include "lsm/recover.h"
+
+/* Where faults are told, and how many there were. */
+struct rebuild {
+    const struct lsm_check_options *options; /* may be NULL */
+    uint64_t faults;
+};
+
+/* In place of lsm__recover: from the strata and logs that can be read, ignoring checkpoints. */
+basin_status lsm__rebuild(struct lsm *db, struct recovery *r, basin_error *err);
+void lsm__rebuild_fault(struct rebuild *b, const char *object, const basin_error *fault,
+                        const struct bytes *from, const struct bytes *to);
+
+#endif
