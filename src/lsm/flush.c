@@ -12,6 +12,7 @@
 struct flush {
     struct memtable *table;
     struct place next_from;
+    bool keep_seqnos;
 };
 
 /* With mu held, together with the edit. */
@@ -68,7 +69,7 @@ flush_table(struct lsm *db, struct flush *f, uint64_t run, const uint64_t *snaps
                                    .snapshot_count = snapshot_count,
                                    .cancelled = flush_cancelled, .cancel_ctx = db };
     struct output_options options = { .db = db, .level = 0, .run = run,
-                                      .seqno_elide = snapshots[0],
+                                      .seqno_elide = f->keep_seqnos ? 0 : snapshots[0],
                                       .size_max = db->o.stratum_size };
 
     TRY(memtable_fragments(f->table, db->mem, &raw, &raw_count, err));
@@ -107,6 +108,19 @@ lsm__next_run(struct lsm *db)
     return run + 1;
 }
 
+/*
+ * While a range tombstone lives in some stratum, what is written keeps its seqnos: once both are in
+ * one stratum, only the seqno tells that the entry is the younger one. REQUIRES(db->mu).
+ */
+bool
+lsm__any_ranges(const struct lsm *db)
+{
+    for (size_t i = 0; i < db->manifest.stratum_count; i++)
+        if (db->manifest.strata[i]->range_tombstones > 0)
+            return true;
+    return false;
+}
+
 basin_status
 lsm__flush_step(struct lsm *db, bool *did, basin_error *err)
 {
@@ -120,6 +134,7 @@ lsm__flush_step(struct lsm *db, bool *did, basin_error *err)
     if (db->immutable_count > 0 && !db->flush_running && db->failed == BASIN_OK) {
         f.table = db->immutable[0].table;
         f.next_from = db->immutable_count > 1 ? db->immutable[1].from : db->active_from;
+        f.keep_seqnos = lsm__any_ranges(db);
         run = lsm__next_run(db);
         st = lsm__snapshot_list(db, &snapshots, &count, &capacity, err);
         db->flush_running = st == BASIN_OK;

@@ -498,6 +498,7 @@ void lsm__log_remove(struct lsm *db, uint64_t epoch);
 
 /* flush.c, merge.c, background.c */
 basin_status lsm__rotate(struct lsm *db, basin_error *err);      /* leader, takes mu */
+bool lsm__any_ranges(const struct lsm *db);                        /* REQUIRES(db->mu) */
 uint64_t lsm__next_run(struct lsm *db);                           /* REQUIRES(db->mu) */
 basin_status lsm__flush_step(struct lsm *db, bool *did, basin_error *err);
 basin_status lsm__merge_step(struct lsm *db, bool *did, basin_error *err);

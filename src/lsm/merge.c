@@ -116,7 +116,7 @@ rewrite(const struct merge_plan *p, const uint64_t *snapshots, size_t snapshot_c
                                    .snapshot_count = snapshot_count, .bottom = p->bottom,
                                    .cancelled = merge_cancelled, .cancel_ctx = db };
     struct output_options options = { .db = db, .level = p->to_level, .run = p->to_level,
-                                      .seqno_elide = snapshots[0],
+                                      .seqno_elide = p->keep_seqnos ? 0 : snapshots[0],
                                       .consumed = p->inputs,
                                       .consumed_count = p->input_count,
                                       .size_max = db->o.stratum_size };

@@ -14,6 +14,7 @@ struct merge_plan {
     struct lsm *db;
     uint32_t to_level;
     bool move;   /* only the level changes, nothing is rewritten */
+    bool keep_seqnos; /* a range tombstone lives somewhere */
     bool bottom; /* no stratum outside the inputs is older and overlaps them */
     struct lsm_stratum **inputs;
     size_t input_count, input_capacity;

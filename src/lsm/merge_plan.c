@@ -138,6 +138,7 @@ finish_plan(struct merge_plan *p, bool may_move, basin_error *err)
             last->count++;
         p->move = p->move && s->level != p->to_level && !overlaps_inputs(p, i, s);
     }
+    p->keep_seqnos = lsm__any_ranges(p->db);
     p->bottom = true;
     for (size_t i = 0; i < m->stratum_count && p->bottom; i++)
         if (m->strata[i]->level > p->to_level && overlaps_inputs(p, p->input_count, m->strata[i]))

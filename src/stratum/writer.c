@@ -280,8 +280,10 @@ stratum_writer_add_range(struct stratum_writer *w, const struct range_tombstone 
 {
     basin_status st = BASIN_OK;
 
-    if (w->failed != BASIN_OK || w->finished || w->sum.entries != 0)
-        FAIL(err, BASIN_MISUSE, "range tombstone after the first entry or after a failure");
+    if (w->failed != BASIN_OK || w->finished)
+        FAIL(err, BASIN_MISUSE, "range tombstone after the end or after a failure");
+    if (w->sum.entries != 0 && w->options.seqno_elide != 0)
+        FAIL(err, BASIN_MISUSE, "range tombstone after the first entry, and seqnos may be gone");
     if (t->begin.size > STRATUM_KEY_MAX || (!t->unbounded && t->end.size > STRATUM_KEY_MAX))
         FAIL(err, BASIN_LIMIT, "range tombstone with a bound over %d bytes", STRATUM_KEY_MAX);
     if (!range_in_order(w, t))
