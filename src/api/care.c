@@ -80,7 +80,7 @@ basin_load_add(basin_load *l, basin_bytes key, basin_bytes value, basin_error *e
 
     TRY(api_check_key(key, err));
     l->key.size = l->head;
-    TRY(buf_add(&l->key, key.data, key.size));
+    TRY(error_mem(buf_add(&l->key, key.data, key.size), err));
     TRY(lsm_load_add(l->lsm, buf_bytes(&l->key), api_bytes(value), err));
 out:
     return st;

@@ -26,8 +26,8 @@ add_bound(struct buf *to, uint64_t id, basin_bytes key, basin_error *err)
 
     TRY(api_check_key(key, err));
     buf_clear(to);
-    TRY(buf_add(to, head, tuple_varint_put(head, id)));
-    TRY(buf_add(to, key.data, key.size));
+    TRY(error_mem(buf_add(to, head, tuple_varint_put(head, id)), err));
+    TRY(error_mem(buf_add(to, key.data, key.size), err));
 out:
     return st;
 }
@@ -41,7 +41,7 @@ prefix_upper(struct bounds *b, uint64_t id, basin_bytes prefix, basin_error *err
 
     TRY(api_check_key(prefix, err));
     buf_clear(&b->upper);
-    TRY(buf_add(&b->upper, head, tuple_varint_put(head, id)));
+    TRY(error_mem(buf_add(&b->upper, head, tuple_varint_put(head, id)), err));
     TRY(tuple_prefix_end(api_bytes(prefix), &b->upper, &unbounded));
     if (unbounded) {
         buf_clear(&b->upper);
@@ -65,14 +65,14 @@ apply_range(struct bounds *b, uint64_t id, const basin_range *r, basin_error *er
         TRY(add_bound(&given, id, r->lower, err));
         int c = bytes_compare(buf_bytes(&given), buf_bytes(&b->lower));
         if (c > 0)
-            TRY(buf_set(&b->lower, given.data, given.size));
+            TRY(error_mem(buf_set(&b->lower, given.data, given.size), err));
         if (c >= 0)
             b->range.lower_excluded = r->lower_bound == BASIN_EXCLUDED;
     }
     if (r->upper_bound != BASIN_NO_BOUND) {
         TRY(add_bound(&given, id, r->upper, err));
         if (!b->range.has_upper || bytes_compare(buf_bytes(&given), buf_bytes(&b->upper)) < 0) {
-            TRY(buf_set(&b->upper, given.data, given.size));
+            TRY(error_mem(buf_set(&b->upper, given.data, given.size), err));
             b->range.upper_excluded = r->upper_bound == BASIN_EXCLUDED;
             b->range.has_upper = true;
         }
@@ -178,7 +178,7 @@ basin_cursor_seek(basin_cursor *c, basin_bytes key, basin_seek_op op, basin_erro
     if (op > BASIN_SEEK_GE)
         FAIL(err, BASIN_MISUSE, "seek operation %d", (int)op);
     c->key.size = c->head;
-    TRY(buf_add(&c->key, key.data, key.size));
+    TRY(error_mem(buf_add(&c->key, key.data, key.size), err));
     TRY(lsm_cursor_seek(c->lsm, buf_bytes(&c->key), (enum lsm_seek)op, err));
 out:
     return st;

@@ -262,8 +262,8 @@ basin_delete_range(basin_txn *txn, basin_space space, basin_bytes begin, const b
         return delete_to_end(txn, id, err);
     TRY(api_check_key(*end, err));
     buf_clear(&txn->end);
-    TRY(buf_add(&txn->end, head, tuple_varint_put(head, id)));
-    TRY(buf_add(&txn->end, end->data, end->size));
+    TRY(error_mem(buf_add(&txn->end, head, tuple_varint_put(head, id)), err));
+    TRY(error_mem(buf_add(&txn->end, end->data, end->size), err));
     TRY(lsm_delete_range(txn->lsm, buf_bytes(&txn->key), buf_bytes(&txn->end), false, err));
 out:
     return st;
@@ -280,7 +280,7 @@ basin_delete_prefix(basin_txn *txn, basin_space space, basin_bytes prefix, basin
     TRY(place(txn, space, true, prefix, err));
     TRY(api_space(txn, space, true, &id, err));
     buf_clear(&txn->end);
-    TRY(buf_add(&txn->end, head, tuple_varint_put(head, id)));
+    TRY(error_mem(buf_add(&txn->end, head, tuple_varint_put(head, id)), err));
     TRY(tuple_prefix_end(api_bytes(prefix), &txn->end, &unbounded));
     if (unbounded)
         return delete_to_end(txn, id, err);

@@ -54,6 +54,8 @@ basin_status error_set_os(basin_error *err, int os_errno, const char *fmt, ...) 
 void error_hint(basin_error *err, const char *fmt, ...) BASIN_PRINTF(2, 3);
 void error_where(basin_error *err, const char *fmt, ...) BASIN_PRINTF(2, 3);
 void error_clear(basin_error *err);
+/* For calls on memory that carry no error: fills err when st is NO_MEM, and returns st. */
+basin_status error_mem(basin_status st, basin_error *err);
 
 /* The two macros of HOUSE 3: both use the local `st` and the label `out`. */
 #define TRY(call)                  \

@@ -158,3 +158,9 @@ error_where(basin_error *err, const char *fmt, ...)
     fill(err->where, sizeof err->where, fmt, ap);
     va_end(ap);
 }
+
+basin_status
+error_mem(basin_status st, basin_error *err)
+{
+    return st == BASIN_NO_MEM ? error_set(err, st, "out of memory") : st;
+}

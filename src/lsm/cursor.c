@@ -82,9 +82,9 @@ note_walk(struct lsm_cursor *c, basin_error *err)
         return BASIN_OK;
     c->walked = false;
     if (c->to_end && c->range.has_upper)
-        TRY(buf_set(&c->high, c->range.upper.data, c->range.upper.size));
+        TRY(error_mem(buf_set(&c->high, c->range.upper.data, c->range.upper.size), err));
     if (!unbounded)
-        TRY(buf_add(&c->high, "", 1)); /* the last key itself belongs to it */
+        TRY(error_mem(buf_add(&c->high, "", 1), err)); /* the last key itself belongs to it */
     TRY(lsm__txn_read_range(c->txn, buf_bytes(&c->low), buf_bytes(&c->high), unbounded, err));
 out:
     return st;
@@ -101,14 +101,14 @@ track_place(struct lsm_cursor *c, struct bytes from, bool upward, basin_error *e
     TRY(note_walk(c, err));
     c->to_end = false;
     if (upward) {
-        TRY(buf_set(&c->low, from.data, from.size));
-        TRY(buf_set(&c->high, key.data, key.size));
+        TRY(error_mem(buf_set(&c->low, from.data, from.size), err));
+        TRY(error_mem(buf_set(&c->high, key.data, key.size), err));
         c->to_end = !valid;
     } else {
         if (!valid && c->range.has_lower)
             key = c->range.lower;
-        TRY(buf_set(&c->low, key.data, key.size));
-        TRY(buf_set(&c->high, from.data, from.size));
+        TRY(error_mem(buf_set(&c->low, key.data, key.size), err));
+        TRY(error_mem(buf_set(&c->high, from.data, from.size), err));
     }
     c->walked = true;
 out:
@@ -206,8 +206,8 @@ lsm_cursor_seek(struct lsm_cursor *c, struct bytes key, enum lsm_seek op, basin_
     if (c->tracking && moved <= BASIN_END) {
         if (op == LSM_SEEK_EQ) {
             TRY(note_walk(c, err));
-            TRY(buf_set(&c->low, key.data, key.size));
-            TRY(buf_set(&c->high, key.data, key.size));
+            TRY(error_mem(buf_set(&c->low, key.data, key.size), err));
+            TRY(error_mem(buf_set(&c->high, key.data, key.size), err));
             c->to_end = false;
             c->walked = true;
         } else {

@@ -161,7 +161,7 @@ spill(struct lsm_load *l, basin_error *err)
         if (!first && bytes_equal(buf_bytes(&last), e.key))
             continue; /* an older one */
         first = false;
-        TRY(buf_set(&last, e.key.data, e.key.size));
+        TRY(error_mem(buf_set(&last, e.key.data, e.key.size), err));
         e.seqno = 0;
         TRY(lsm__output_add(o, &e, err));
     }
@@ -207,7 +207,7 @@ add_sorted(struct lsm_load *l, struct entry *e, basin_error *err)
     }
     if (l->output == NULL)
         TRY(open_output(l, &l->output, err));
-    TRY(buf_set(&l->last_key, e->key.data, e->key.size));
+    TRY(error_mem(buf_set(&l->last_key, e->key.data, e->key.size), err));
     l->has_last = true;
     TRY(lsm__output_add(l->output, e, err));
 out:
@@ -263,7 +263,7 @@ merge_spills(struct lsm_load *l, basin_error *err)
         if (!first && bytes_equal(buf_bytes(&last), e.key))
             continue;
         first = false;
-        TRY(buf_set(&last, e.key.data, e.key.size));
+        TRY(error_mem(buf_set(&last, e.key.data, e.key.size), err));
         e.seqno = 0;
         TRY(lsm__output_add(l->output, &e, err));
         if (++l->order % TICK_EVERY == 0)

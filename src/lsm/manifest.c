@@ -226,8 +226,8 @@ read_stratum(struct lsm_stratum *s, struct rd *r, basin_error *err)
     s->level = (uint32_t)level;
     s->last_excluded = flags & 1;
     s->last_unbounded = flags & 2;
-    TRY(buf_set(&s->first_key, first.data, first.size));
-    TRY(buf_set(&s->last_key, last.data, last.size));
+    TRY(error_mem(buf_set(&s->first_key, first.data, first.size), err));
+    TRY(error_mem(buf_set(&s->last_key, last.data, last.size), err));
     TRY(read_uses(s, r, err));
 out:
     return st;

@@ -100,8 +100,8 @@ take_summary(struct output *o, const struct stratum_summary *sum, basin_error *e
         FAIL(err, BASIN_NO_MEM, "no memory for a stratum");
     s->level = o->o.level;
     s->run = o->o.run;
-    TRY(buf_set(&s->first_key, sum->first_key.data, sum->first_key.size));
-    TRY(buf_set(&s->last_key, sum->last_key.data, sum->last_key.size));
+    TRY(error_mem(buf_set(&s->first_key, sum->first_key.data, sum->first_key.size), err));
+    TRY(error_mem(buf_set(&s->last_key, sum->last_key.data, sum->last_key.size), err));
     s->last_excluded = sum->last_key_excluded;
     s->last_unbounded = sum->last_unbounded;
     s->entries = sum->entries;
@@ -188,7 +188,7 @@ end_stratum(struct output *o, const struct bytes *to, basin_error *err)
     o->sink->ops->free(o->sink);
     o->sink = NULL;
     if (to != NULL) {
-        TRY(buf_set(&o->from, to->data, to->size));
+        TRY(error_mem(buf_set(&o->from, to->data, to->size), err));
         o->from_start = false;
     }
 out:

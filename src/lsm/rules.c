@@ -85,7 +85,7 @@ hold_operand(struct rules *r, const struct entry *e, size_t stripe, basin_error 
     }
     r->operands[r->operand_count++] =
         (struct operand){ r->pending.size, e->value.size, e->seqno };
-    TRY(buf_add(&r->pending, e->value.data, e->value.size));
+    TRY(error_mem(buf_add(&r->pending, e->value.data, e->value.size), err));
     r->pending_stripe = stripe;
 out:
     return st;
