@@ -307,13 +307,12 @@ def rule_guards(tree):
 
 def rule_words(tree):
     word = re.compile(r"\b(" + "|".join(WORDS) + r")\b")
+    place = re.compile(r"(?<![\w.}$\"])(" + "|".join(PLACES) + ")")
     for path, text in tree.text.items():
         for m in word.finditer(text):
             yield path, line_of(text, m.start()), f"has the word {m.group(1)}"
-        for place in PLACES:
-            at = text.find(place)
-            if at >= 0:
-                yield path, line_of(text, at), f"names a place on a machine: {place}"
+        for m in place.finditer(text):
+            yield path, line_of(text, m.start()), f"names a place on a machine: {m.group(0)}"
 
 
 def rule_glossary(tree):
