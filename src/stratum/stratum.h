@@ -118,9 +118,9 @@ struct stratum_writer;
 /* The sink is borrowed and must outlive the writer; finish does not commit it. */
 basin_status stratum_writer_new(const struct stratum_write_options *options, struct sink *to,
                                 struct stratum_writer **out, basin_error *err);
-/* Range tombstones come before the first entry, or with seqno_elide 0 at any time before finish
- * (a merge knows the bounds of a stratum only when it cuts): non-overlapping fragments ascending by begin; for
- * one fragment, several seqnos descending. */
+/* Range tombstones come before the first entry, or with seqno_elide 0 at any time before finish (a
+ * merge knows the bounds of a stratum only when it cuts): non-overlapping fragments ascending by
+ * begin; for one fragment, several seqnos descending. */
 basin_status stratum_writer_add_range(struct stratum_writer *w, const struct range_tombstone *t,
                                       basin_error *err);
 /* MISUSE when not in order (a duplicate (key, seqno) is out of order, unless both are 0). */

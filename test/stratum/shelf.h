@@ -22,8 +22,8 @@ struct counted_source {
     struct source base;
     struct bytes data;
     bool mappable;
-    size_t reads;
-    size_t bytes;
+    atomic_size_t reads;
+    atomic_size_t bytes;
     size_t closed;
 };
 
@@ -60,9 +60,11 @@ static const struct source_ops counted_ops = { counted_read, counted_map, counte
 static inline void
 counted_init(struct counted_source *c, struct bytes data, bool mappable)
 {
-    *c = (struct counted_source){ .base = { .ops = &counted_ops, .size = data.size },
-                                  .data = data,
-                                  .mappable = mappable };
+    memset(c, 0, sizeof(*c));
+    c->base.ops = &counted_ops;
+    c->base.size = data.size;
+    c->data = data;
+    c->mappable = mappable;
     snprintf(c->base.name, sizeof(c->base.name), "%s", "test");
 }
 
