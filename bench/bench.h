@@ -32,6 +32,9 @@ enum {
 _Noreturn void bench_fail(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Memory or bench_fail. */
 void *bench_alloc(size_t n);
+/* The same for large tables, in huge pages where the system gives them: the driver should cost
+ * few misses. Freed by free. */
+void *bench_alloc_huge(size_t n);
 uint64_t now_ns(void);
 
 /* ------------------------------------------------------------------ data */

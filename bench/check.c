@@ -17,7 +17,7 @@ void
 state_init(struct state *s, const struct world *w)
 {
     s->w = w;
-    s->slots = bench_alloc(w->count * sizeof *s->slots);
+    s->slots = bench_alloc_huge(w->count * sizeof *s->slots);
     for (uint64_t i = 0; i < w->count; i++)
         atomic_init(&s->slots[i], 0);
 }

@@ -5,10 +5,13 @@
  */
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 void
 bench_fail(const char *fmt, ...)
@@ -31,6 +34,18 @@ bench_alloc(size_t n)
 
     if (!p)
         bench_fail("no memory for %zu bytes", n);
+    return p;
+}
+
+void *
+bench_alloc_huge(size_t n)
+{
+    size_t size = (n + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+    void *p = aligned_alloc(HUGE_PAGE, size ? size : HUGE_PAGE);
+
+    if (!p)
+        bench_fail("no memory for %zu bytes", n);
+    (void)madvise(p, size, MADV_HUGEPAGE); /* a wish; small pages do as well */
     return p;
 }
 

@@ -57,19 +57,31 @@ put_big_endian(uint64_t x, uint8_t *to)
     memcpy(to, &x, sizeof x);
 }
 
+/* The 8 hex digits of a number, the highest first in memory: nibbles spread to bytes at once. */
+static void
+put_hex(uint32_t x, uint8_t *to)
+{
+    uint64_t n = x, letters;
+
+    n = (n | n << 16) & UINT64_C(0x0000ffff0000ffff);
+    n = (n | n << 8) & UINT64_C(0x00ff00ff00ff00ff);
+    n = (n | n << 4) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    letters = ((n + UINT64_C(0x0606060606060606)) >> 4) & UINT64_C(0x0101010101010101);
+    put_big_endian(n + UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10), to);
+}
+
 void
 key_make(const struct world *w, uint64_t index, uint8_t to[KEY_SIZE])
 {
-    static const char digits[] = "0123456789abcdef";
     uint64_t x = key_number(w, index);
 
     if (w->binary_keys) {
         put_big_endian(x, to);
         put_big_endian(mix64(x), to + 8);
-        return;
+    } else {
+        put_hex((uint32_t)(x >> 32), to);
+        put_hex((uint32_t)x, to + 8);
     }
-    for (int i = 0; i < KEY_SIZE; i++)
-        to[i] = (uint8_t)digits[(x >> (60 - 4 * i)) & 15];
 }
 
 void
@@ -150,9 +162,9 @@ world_init(struct world *w)
         w->value_size < 12)
         bench_fail("no world of %llu keys and values of %zu bytes", (unsigned long long)w->count,
                    w->value_size);
-    w->sorted = bench_alloc(w->count * sizeof *w->sorted);
-    w->rank = bench_alloc(w->count * sizeof *w->rank);
-    w->zipf = bench_alloc(ZIPF_DRAWS * sizeof *w->zipf);
+    w->sorted = bench_alloc_huge(w->count * sizeof *w->sorted);
+    w->rank = bench_alloc_huge(w->count * sizeof *w->rank);
+    w->zipf = bench_alloc_huge(ZIPF_DRAWS * sizeof *w->zipf);
     order_keys(w);
     draw_zipf(w);
 }
