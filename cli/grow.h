@@ -27,7 +27,8 @@ void grow_add(struct grow *g, const void *p, size_t n);
 void grow_byte(struct grow *g, uint8_t b);
 void grow_text(struct grow *g, const char *s);
 void grow_format(struct grow *g, const char *fmt, ...) BASIN_PRINTF(2, 3);
-void grow_vformat(struct grow *g, const char *fmt, va_list ap) BASIN_PRINTF(2, 0);
+void grow_vformat(struct grow *g, const char *fmt, va_list ap) BASIN_PRINTF(2, 0)
+    __attribute__((nonnull(2)));
 /* Room for n more bytes; returns where they go. They count only after size is raised. */
 uint8_t *grow_room(struct grow *g, size_t n);
 /* The content as a C string; valid until the next change. */

@@ -107,6 +107,7 @@ input_open(struct input *in, const char *path, size_t line_max, basin_error *err
         return cli_error(err, BASIN_MISUSE, "%s is a folder", path);
     if (!S_ISREG(info.st_mode))
         return BASIN_OK;
+    in->is_file = true;
     in->file_size = (uint64_t)info.st_size;
     u = in->fd != STDIN_FILENO ? find_unpacker(in->fd) : NULL;
     return u != NULL ? start_unpacker(in, u, err) : BASIN_OK;
@@ -225,7 +226,7 @@ out:
 bool
 input_can_rewind(const struct input *in)
 {
-    return in->file_size > 0 && in->file_fd < 0 && in->fd != STDIN_FILENO;
+    return in->is_file && in->file_fd < 0 && in->fd != STDIN_FILENO;
 }
 
 basin_status

@@ -18,6 +18,7 @@ struct input {
     int file_fd;        /* the compressed file, or -1; its position tells how far we are */
     pid_t unpacker;     /* 0 = none */
     const char *tool;   /* "lz4" */
+    bool is_file;       /* a plain file */
     uint64_t file_size; /* 0 = unknown */
     uint64_t bytes;     /* handed out */
     uint64_t line;      /* number of the line handed out last, from 1 */

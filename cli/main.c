@@ -110,9 +110,9 @@ run_verb(struct cli *c, int argc, char **argv)
         help_verb(&c->out, c->verb);
         goto out;
     }
-    if (c->verb->writes && args_has(&c->args, OPT_RO))
-        FAIL(&c->err, BASIN_MISUSE, "%s writes: it does not go with --ro", c->verb->name);
     TRY(args_check_words(&c->args, c->verb, &c->err));
+    if (args_has(&c->args, OPT_DEADLINE))
+        stop_after_ms(args_number(&c->args, OPT_DEADLINE, 0));
     st = c->verb->run(c);
 out:
     return st;
@@ -124,13 +124,15 @@ conclude(struct cli *c, basin_status st)
 {
     bool reader_left = c->out.failed == EPIPE;
 
+    if (st == BASIN_CANCELLED && stop_seen() == SIGALRM)
+        st = stop_check(&c->err); /* the engine only knows that it was interrupted */
     if (st == BASIN_OK && !reader_left)
         return c->exit_code;
     if (reader_left && (st == BASIN_OK || st == BASIN_CANCELLED))
         return 128 + SIGPIPE;
     if (!c->quiet)
         cli_show_error(c, st);
-    if (stop_seen() != 0 && (st == BASIN_CANCELLED || st == BASIN_TIMEOUT))
+    if (stop_seen() != 0 && st == BASIN_CANCELLED)
         return 128 + stop_seen();
     return cli_exit_code(st);
 }

@@ -127,6 +127,9 @@ session_open(struct cli *c, const char *path, enum session_mode mode, struct ses
     basin_status st;
 
     *s = (struct session){ .c = c };
+    o = (struct opening){ 0 };
+    if (args_text(&c->args, OPT_SPACE, "-")[0] == '\0')
+        FAIL(&c->err, BASIN_MISUSE, "--space is empty: leave it out for the default keyspace");
     TRY(opening_read(c, &o));
     TRY(stop_check(&c->err));
     o.options.read_only = mode == SESSION_READ;
@@ -152,8 +155,6 @@ find_space(struct session *s, bool create)
     s->space = BASIN_SPACE_DEFAULT;
     if (name == NULL)
         return BASIN_OK;
-    if (name[0] == '\0')
-        return cli_error(&c->err, BASIN_MISUSE, "--space is empty: leave it out for the default");
     st = basin_space_open(s->txn, name, create, &s->space, &c->err);
     if (st == BASIN_NOT_FOUND) {
         cli_error(&c->err, st, "there is no keyspace '%s'", name);
@@ -322,10 +323,8 @@ basin_watch
 cli_watch(struct cli *c)
 {
     basin_watch w = BASIN_WATCH_INIT;
-    uint64_t deadline = args_number(&c->args, OPT_TIMEOUT, 0);
 
     w.progress = progress_watch;
     w.ctx = &c->progress;
-    w.deadline_ms = deadline < UINT32_MAX ? (uint32_t)deadline : UINT32_MAX;
     return w;
 }

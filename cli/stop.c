@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/time.h>
 #include <time.h>
 
 #include "cli.h"
@@ -36,7 +37,7 @@ on_signal(int number)
 void
 stop_install(void)
 {
-    static const int asked[] = { SIGINT, SIGTERM, SIGHUP };
+    static const int asked[] = { SIGINT, SIGTERM, SIGHUP, SIGALRM };
     struct sigaction old, action = { .sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND };
 
     sigemptyset(&action.sa_mask);
@@ -46,6 +47,17 @@ stop_install(void)
             sigaction(asked[i], &action, NULL);
     }
     signal(SIGPIPE, SIG_IGN);
+}
+
+void
+stop_after_ms(uint64_t ms)
+{
+    struct itimerval t = { .it_value = { .tv_sec = (time_t)(ms / 1000),
+                                         .tv_usec = (suseconds_t)(ms % 1000) * 1000 } };
+
+    if (ms == 0)
+        t.it_value.tv_usec = 1;
+    setitimer(ITIMER_REAL, &t, NULL);
 }
 
 void
@@ -67,6 +79,8 @@ stop_check(basin_error *err)
 {
     if (stop_signal == 0)
         return BASIN_OK;
+    if (stop_signal == SIGALRM)
+        return cli_error(err, BASIN_TIMEOUT, "the time that --timeout gives is over");
     return cli_error(err, BASIN_CANCELLED, "interrupted");
 }
 

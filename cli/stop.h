@@ -14,7 +14,9 @@ void stop_install(void);
 void stop_watch(basin_db *db);
 /* The number of the signal that was seen, or 0. */
 int stop_seen(void);
-/* CANCELLED once a signal was seen. */
+/* Interrupts as a signal does, after this time. */
+void stop_after_ms(uint64_t ms);
+/* CANCELLED once a signal was seen, TIMEOUT when the time of stop_after_ms is over. */
 basin_status stop_check(basin_error *err);
 /* Sleeps, or less when a signal comes. */
 void stop_sleep_ms(uint64_t ms);

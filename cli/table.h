@@ -24,6 +24,7 @@ enum option_id {
     /* opening */
     OPT_MEM,
     OPT_TIMEOUT,
+    OPT_DEADLINE,
     OPT_RO,
     OPT_PASSPHRASE_FILE,
     OPT_KEY_FILE,
@@ -113,7 +114,6 @@ struct verb {
     const char *actions;               /* "add|rm|ls": what the first word may be; or NULL */
     size_t word_min;
     size_t word_max;
-    bool writes;                             /* does not go with --ro */
     uint8_t options[VERB_OPTION_MAX];        /* beside those of every verb */
     const char *example[VERB_EXAMPLE_COUNT]; /* each runs in an empty folder and exits 0 */
     verb_fn *run;

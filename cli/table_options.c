@@ -20,10 +20,10 @@ const struct option table_options[OPTION_COUNT] = {
                        "terminal)" },
     [OPT_MEM] = { "mem", 0, VALUE_SIZE, "SIZE", "memory for everything the database does (64M)" },
     [OPT_TIMEOUT] = { "timeout", 0, VALUE_DURATION, "TIME",
-                      "how long to wait for another writer (1s); the deadline of check, repair, "
-                      "salvage, compact and watch (none)" },
+                      "how long to wait for another writer (1s)" },
+    [OPT_DEADLINE] = { "timeout", 0, VALUE_DURATION, "TIME", "give up after this time" },
     [OPT_RO] = { "ro", 0, VALUE_NONE, NULL,
-                 "open for reading only; verbs that only read do so anyway" },
+                 "open for reading only, as verbs that only read do anyway" },
     [OPT_PASSPHRASE_FILE] = { "passphrase-file", 0, VALUE_FILE, "FILE",
                               "the passphrase is the first line of FILE; without it, the "
                               "environment variable BASIN_PASSPHRASE" },

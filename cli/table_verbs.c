@@ -7,7 +7,10 @@
 #include "table.h"
 #include "verbs.h"
 
-#define OPENING OPT_MEM, OPT_TIMEOUT, OPT_RO, OPT_PASSPHRASE_FILE, OPT_KEY_FILE
+#define SECRET OPT_PASSPHRASE_FILE, OPT_KEY_FILE
+#define READING OPT_MEM, OPT_DEADLINE, OPT_RO, SECRET
+#define WRITING OPT_MEM, OPT_TIMEOUT, SECRET
+#define LONG OPT_MEM, OPT_DEADLINE, SECRET
 #define NOTATION OPT_HEX, OPT_ESCAPE
 #define COMMITTING OPT_DURABLE, OPT_BUFFERED
 #define RANGE OPT_PREFIX, OPT_FROM, OPT_TO
@@ -24,8 +27,7 @@ const struct verb table_verbs[] = {
                "The value is on disk when the verb returns, unless --buffered is given.",
       .word_min = 3,
       .word_max = 3,
-      .writes = true,
-      .options = { OPT_SPACE, NOTATION, COMMITTING, OPENING },
+      .options = { OPT_SPACE, NOTATION, COMMITTING, WRITING },
       .example = { "basin put shop.db apple red", "date | basin put shop.db now -" } },
     { .name = "get",
       .group = "Pairs",
@@ -38,7 +40,7 @@ const struct verb table_verbs[] = {
                "Exits with 1 when there is no such key.",
       .word_min = 2,
       .word_max = 2,
-      .options = { OPT_OFFSET, OPT_LENGTH, OPT_SPACE, OPT_AT, NOTATION, OPENING },
+      .options = { OPT_OFFSET, OPT_LENGTH, OPT_SPACE, OPT_AT, NOTATION, READING },
       .example = { "basin put shop.db apple red && basin get shop.db apple",
                    "basin put shop.db song 'la la la' && basin get shop.db song --offset 3 "
                    "--length 2" } },
@@ -52,8 +54,7 @@ const struct verb table_verbs[] = {
                "counts what it would delete and exits with 1.",
       .word_min = 1,
       .word_max = WORDS_ANY,
-      .writes = true,
-      .options = { OPT_RANGE, OPT_PREFIX, OPT_YES, OPT_SPACE, NOTATION, COMMITTING, OPENING },
+      .options = { OPT_RANGE, OPT_PREFIX, OPT_YES, OPT_SPACE, NOTATION, COMMITTING, WRITING },
       .example = { "basin put shop.db apple red && basin del shop.db apple",
                    "basin put shop.db apple red && basin del shop.db --prefix a --yes" } },
     { .name = "scan",
@@ -67,7 +68,7 @@ const struct verb table_verbs[] = {
       .word_min = 1,
       .word_max = 1,
       .options = { RANGE, OPT_REVERSE, OPT_LIMIT, OPT_KEYS, OPT_COUNT, OPT_RAW, OPT_HEX, OPT_ESCAPE,
-                   OPT_SPACE, OPT_AT, OPENING },
+                   OPT_SPACE, OPT_AT, READING },
       .example = { "basin put shop.db apple red && basin scan shop.db --prefix a",
                    "basin put shop.db apple red && basin scan shop.db --json --reverse "
                    "--limit 10" } },
@@ -85,9 +86,8 @@ const struct verb table_verbs[] = {
                "faster, and all or nothing.",
       .word_min = 2,
       .word_max = WORDS_ANY,
-      .writes = true,
       .options = { OPT_FORMAT, OPT_BULK, OPT_BATCH, OPT_ON_ERROR, OPT_HEADER, OPT_KEY, OPT_VALUE,
-                   OPT_RAW, OPT_SPACE, COMMITTING, OPENING },
+                   OPT_RAW, OPT_SPACE, COMMITTING, WRITING },
       .example = { "printf 'apple\\tred\\nplum\\tblue\\n' > fruit.tsv && basin import shop.db "
                    "fruit.tsv",
                    "seq 1000 | basin import shop.db - --format lines --bulk --space numbers" } },
@@ -100,7 +100,7 @@ const struct verb table_verbs[] = {
                "reads back to the same bytes. For a whole database take dump.",
       .word_min = 1,
       .word_max = 1,
-      .options = { OPT_FORMAT, OPT_OUTPUT, RANGE, OPT_SPACE, OPT_AT, OPENING },
+      .options = { OPT_FORMAT, OPT_OUTPUT, RANGE, OPT_SPACE, OPT_AT, READING },
       .example = { "basin put shop.db apple red && basin export shop.db -o fruit.jsonl",
                    "basin put shop.db apple red && basin export shop.db --format tsv" } },
     { .name = "dump",
@@ -113,7 +113,7 @@ const struct verb table_verbs[] = {
                "counts and a checksum: load refuses a dump that was cut off or changed.",
       .word_min = 1,
       .word_max = 1,
-      .options = { OPT_OUTPUT, OPT_AT, OPENING },
+      .options = { OPT_OUTPUT, OPT_AT, READING },
       .example = { "basin put shop.db apple red && basin dump shop.db -o shop.dump",
                    "basin put shop.db apple red && basin dump shop.db | basin load copy.db -" } },
     { .name = "load",
@@ -127,8 +127,7 @@ const struct verb table_verbs[] = {
                "overwrite.",
       .word_min = 2,
       .word_max = 2,
-      .writes = true,
-      .options = { OPT_YES, OPENING },
+      .options = { OPT_YES, WRITING },
       .example = { "basin put shop.db apple red && basin dump shop.db | basin load copy.db -",
                    "basin put shop.db apple red && basin dump shop.db -o shop.dump && basin load "
                    "copy.db shop.dump" } },
@@ -143,7 +142,7 @@ const struct verb table_verbs[] = {
       .actions = "add|rm|ls",
       .word_min = 2,
       .word_max = 3,
-      .options = { OPT_OWNER, OPENING },
+      .options = { OPT_OWNER, WRITING },
       .example = { "basin put shop.db apple red && basin pin add shop.db monday && basin get "
                    "shop.db apple --at monday",
                    "basin put shop.db apple red && basin pin add shop.db monday && basin pin ls "
@@ -159,7 +158,7 @@ const struct verb table_verbs[] = {
                "Exits with 10 when the log behind --since is no longer kept.",
       .word_min = 1,
       .word_max = 1,
-      .options = { OPT_SINCE, OPT_EVENTS, OPT_ONCE, OPT_HEX, OPENING },
+      .options = { OPT_SINCE, OPT_EVENTS, OPT_ONCE, OPT_HEX, READING },
       .example = { "basin put shop.db apple red && basin watch shop.db --since 0 --count 1",
                    "basin put shop.db apple red && basin watch shop.db --since 0 --once --json" } },
     { .name = "space",
@@ -172,7 +171,7 @@ const struct verb table_verbs[] = {
       .actions = "ls|add|drop",
       .word_min = 2,
       .word_max = 3,
-      .options = { OPT_YES, OPT_AT, OPENING },
+      .options = { OPT_YES, OPT_AT, WRITING },
       .example = { "basin space add shop.db colours && basin space ls shop.db",
                    "basin space add shop.db colours && basin space drop shop.db colours --yes" } },
     { .name = "init",
@@ -185,8 +184,7 @@ const struct verb table_verbs[] = {
                "it is missing.",
       .word_min = 1,
       .word_max = 1,
-      .writes = true,
-      .options = { OPT_CODEC, OPT_PAGE_SIZE, OPENING },
+      .options = { OPT_CODEC, OPT_PAGE_SIZE, WRITING },
       .example = { "basin init shop.db --codec zstd",
                    "printf 'open sesame' > pass && basin init safe.db --passphrase-file pass && "
                    "basin put safe.db gold 7 --passphrase-file pass" } },
@@ -198,7 +196,7 @@ const struct verb table_verbs[] = {
       .about = "Tells what the database holds and where its room goes. Works beside a writer.",
       .word_min = 1,
       .word_max = 1,
-      .options = { OPT_STRATA, OPT_READERS, OPENING },
+      .options = { OPT_STRATA, OPT_READERS, READING },
       .example = { "basin put shop.db apple red && basin stat shop.db",
                    "basin put shop.db apple red && basin stat shop.db --json --strata" } },
     { .name = "check",
@@ -211,7 +209,7 @@ const struct verb table_verbs[] = {
                "checked as far as its stored bytes go. Exits with 4 when something is damaged.",
       .word_min = 1,
       .word_max = 1,
-      .options = { OPT_DEEP, OPENING },
+      .options = { OPT_DEEP, LONG },
       .example = { "basin put shop.db apple red && basin check shop.db",
                    "basin put shop.db apple red && basin check shop.db --deep --json" } },
     { .name = "repair",
@@ -224,8 +222,7 @@ const struct verb table_verbs[] = {
                "the result is sound, whether or not keys were lost.",
       .word_min = 1,
       .word_max = 1,
-      .writes = true,
-      .options = { OPT_REPAIR_TO, OPT_IN_PLACE, OPT_YES, OPENING },
+      .options = { OPT_REPAIR_TO, OPT_IN_PLACE, OPT_YES, LONG },
       .example = { "basin put shop.db apple red && basin repair shop.db --to mended.db",
                    "basin put shop.db apple red && basin repair shop.db --in-place --yes" } },
     { .name = "salvage",
@@ -237,7 +234,7 @@ const struct verb table_verbs[] = {
                "changes nothing. For a database that does not open any more.",
       .word_min = 1,
       .word_max = 1,
-      .options = { OPT_OUTPUT, OPENING },
+      .options = { OPT_OUTPUT, LONG },
       .example = { "basin put shop.db apple red && basin salvage shop.db -o rescued.dump",
                    "basin put shop.db apple red && basin salvage shop.db | basin load new.db -" } },
     { .name = "compact",
@@ -249,8 +246,7 @@ const struct verb table_verbs[] = {
                "by piece; the verb is for when the room is wanted now.",
       .word_min = 1,
       .word_max = 1,
-      .writes = true,
-      .options = { OPENING },
+      .options = { LONG },
       .example = { "basin put shop.db apple red && basin compact shop.db",
                    "basin put shop.db apple red && basin compact shop.db --json" } },
     { .name = "rekey",
@@ -263,8 +259,7 @@ const struct verb table_verbs[] = {
                "size. Nobody else may have the database open.",
       .word_min = 1,
       .word_max = 1,
-      .writes = true,
-      .options = { OPT_NEW_PASSPHRASE_FILE, OPT_NEW_KEY_FILE, OPENING },
+      .options = { OPT_NEW_PASSPHRASE_FILE, OPT_NEW_KEY_FILE, WRITING },
       .example = { "printf old > a && printf new > b && basin init safe.db --passphrase-file a && "
                    "basin rekey safe.db --passphrase-file a --new-passphrase-file b",
                    "head -c 32 /dev/urandom > k && printf old > a && basin init safe.db "
@@ -279,8 +274,7 @@ const struct verb table_verbs[] = {
                "that each figure was measured at. The database stays for further looks.",
       .word_min = 1,
       .word_max = 1,
-      .writes = true,
-      .options = { OPT_PAIRS, OPT_VALUE_SIZE, OPT_SEED, OPT_CODEC, COMMITTING, OPENING },
+      .options = { OPT_PAIRS, OPT_VALUE_SIZE, OPT_SEED, OPT_CODEC, COMMITTING, WRITING },
       .example = { "basin bench bench.db --pairs 2000",
                    "basin bench bench.db --pairs 500 --durable --json" } },
     { .name = "demo",
@@ -295,7 +289,6 @@ const struct verb table_verbs[] = {
                "repeated.",
       .word_min = 0,
       .word_max = 1,
-      .writes = true,
       .options = { OPT_PACKAGES },
       .example = { "basin demo", "basin demo tour --packages /var/lib/dpkg/status" } },
     { .name = "completion",

@@ -218,11 +218,11 @@ scan_all(struct bench *b)
     TRY(basin_cursor_open(txn, BASIN_SPACE_DEFAULT, NULL, &cursor, &b->c->err));
     st = basin_cursor_first(cursor, &b->c->err);
     while (st == BASIN_OK) {
+        TRY(stop_check(&b->c->err));
         st = basin_cursor_next_many(cursor, pairs, LENGTH_OF(pairs), &n, &b->c->err);
         for (size_t i = 0; st == BASIN_OK && i < n; i++)
             m.bytes += pairs[i].key.size + pairs[i].value.size;
         m.count += st == BASIN_OK ? n : 0;
-        TRY(stop_check(&b->c->err));
     }
     if (st != BASIN_END)
         goto out;

@@ -97,7 +97,6 @@ open_load(struct loader *l, bool unsorted)
 
     options.unsorted = unsorted;
     options.watch = cli_watch(l->c);
-    options.watch.deadline_ms = 0;
     l->unsorted = unsorted;
     l->has_last = false;
     return basin_load_open(l->s.db, l->space, &options, &l->load, &l->c->err);

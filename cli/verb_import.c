@@ -3,7 +3,9 @@
 /*
  * import: records of a file become pairs, in batches or as one bulk load.
  */
+#include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "record.h"
 #include "session.h"
@@ -24,6 +26,8 @@ struct import {
     uint64_t pairs;
     uint64_t bytes; /* keys and values */
     uint64_t skip_count;
+    uint64_t done_before; /* bytes of the files that were read already */
+    uint64_t total;       /* bytes of all files; 0 = unknown */
     double started;
 };
 
@@ -87,7 +91,6 @@ begin_import(struct import *im)
     TRY(session_commit(&im->s, BASIN_DURABLE));
     load.unsorted = true;
     load.watch = cli_watch(c);
-    load.watch.deadline_ms = 0;
     TRY(basin_load_open(im->s.db, im->s.space, &load, &im->load, &c->err));
 out:
     return st;
@@ -156,40 +159,77 @@ import_record(struct import *im, struct record_reader *r)
     return store_pair(im, grow_bytes(&r->key), grow_bytes(&r->value));
 }
 
+static void
+show_progress(struct import *im, const struct input *in, bool at_end)
+{
+    basin_progress now = { .stage = "import", .unit = "bytes" };
+    uint64_t size;
+
+    input_place(in, &now.done, &size);
+    if (at_end && size > 0)
+        now.done = size;
+    now.done += im->done_before;
+    now.total = im->total;
+    now.bytes_in = in->bytes;
+    now.bytes_out = im->bytes;
+    progress_tick_bytes(&im->c->progress, &now);
+    im->done_before = at_end ? now.done : im->done_before;
+}
+
+static basin_status
+import_records(struct import *im, struct input *in)
+{
+    struct record_reader r;
+    uint64_t count = 0;
+    basin_status st;
+
+    record_open(&r, &im->options, in);
+    while ((st = import_record(im, &r)) == BASIN_OK) {
+        if (++count % 256 == 0)
+            show_progress(im, in, false);
+    }
+    record_close(&r);
+    if (st != BASIN_END)
+        return st;
+    show_progress(im, in, true);
+    return BASIN_OK;
+}
+
 static basin_status
 import_file(struct import *im, const char *path)
 {
     struct cli *c = im->c;
-    uint64_t mem = args_number(&c->args, OPT_MEM, MEM_DEFAULT), done, total, count = 0;
+    uint64_t mem = args_number(&c->args, OPT_MEM, MEM_DEFAULT);
     size_t line_max = mem / 4 > LINE_MAX_MIN ? (size_t)(mem / 4) : LINE_MAX_MIN;
     struct input in = { .fd = -1, .file_fd = -1 };
-    struct record_reader r = { 0 };
     basin_status st, closed;
     basin_error late;
 
     TRY(find_format(im, path));
     TRY(input_open(&in, path, line_max, &c->err));
-    record_open(&r, &im->options, &in);
-    while ((st = import_record(im, &r)) == BASIN_OK) {
-        if (++count % 256 != 0)
-            continue;
-        input_place(&in, &done, &total);
-        progress_tick_bytes(&c->progress, &(basin_progress){ .stage = "import",
-                                                             .unit = "bytes",
-                                                             .done = done,
-                                                             .total = total,
-                                                             .bytes_in = in.bytes,
-                                                             .bytes_out = im->bytes });
-    }
-    st = st == BASIN_END ? BASIN_OK : st;
+    st = import_records(im, &in);
 out:
-    record_close(&r);
     closed = input_close(&in, &late);
     if (st == BASIN_OK && closed != BASIN_OK) {
         c->err = late;
         st = closed;
     }
     return st;
+}
+
+/* What progress counts up to; unknown as soon as one input is no plain file. */
+static uint64_t
+size_of_files(const struct cli *c)
+{
+    uint64_t total = 0;
+    struct stat info;
+
+    for (size_t i = 1; i < c->args.word_count; i++) {
+        if (stat(c->args.words[i], &info) != 0 || !S_ISREG(info.st_mode))
+            return 0;
+        total += (uint64_t)info.st_size;
+    }
+    return total;
 }
 
 static basin_status
@@ -244,13 +284,16 @@ hint_what_is_stored(struct import *im)
 {
     struct cli *c = im->c;
 
-    if (c->err.hint[0] != '\0' || im->s.db == NULL)
+    char before[BASIN_HINT_SIZE];
+
+    if (im->s.db == NULL)
         return;
+    snprintf(before, sizeof(before), "%s%s", c->err.hint, c->err.hint[0] != '\0' ? "; " : "");
     if (args_has(&c->args, OPT_BULK))
-        cli_hint(&c->err, "nothing was stored");
+        cli_hint(&c->err, "%snothing was stored", before);
     else
-        cli_hint(&c->err, "%llu pairs before it were stored; --bulk stores all or nothing",
-                 (unsigned long long)(im->pairs - im->in_batch));
+        cli_hint(&c->err, "%s%llu pairs before it were stored; --bulk stores all or nothing",
+                 before, (unsigned long long)(im->pairs - im->in_batch));
 }
 
 basin_status
@@ -263,6 +306,7 @@ verb_import(struct cli *c)
     for (size_t i = 1; i < c->args.word_count; i++)
         TRY(find_format(&im, c->args.words[i]));
     TRY(session_open(c, c->args.words[0], SESSION_CREATE, &im.s));
+    im.total = size_of_files(c);
     TRY(begin_import(&im));
     for (size_t i = 1; i < c->args.word_count; i++)
         TRY(import_file(&im, c->args.words[i]));

@@ -209,11 +209,9 @@ count_range(struct cli *c, struct session *s, const basin_range *range, uint64_t
     TRY(basin_cursor_open(s->txn, s->space, range, &cursor, &c->err));
     st = basin_cursor_first(cursor, &c->err);
     while (st == BASIN_OK) {
-        st = basin_cursor_next_many(cursor, pairs, LENGTH_OF(pairs), &n, &c->err);
-        if (st == BASIN_OK && n == 0)
-            break;
-        *count += n;
         TRY(stop_check(&c->err));
+        st = basin_cursor_next_many(cursor, pairs, LENGTH_OF(pairs), &n, &c->err);
+        *count += st == BASIN_OK ? n : 0;
     }
     st = st == BASIN_END ? BASIN_OK : st;
 out:

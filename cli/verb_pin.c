@@ -4,6 +4,7 @@
  * pin and watch: the past and the changes.
  */
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -102,8 +103,6 @@ verb_pin(struct cli *c)
     basin_status st;
 
     TRY(cli_check_action(c, list ? 2 : 3));
-    if (!list && args_has(&c->args, OPT_RO))
-        FAIL(&c->err, BASIN_MISUSE, "pin %s writes: it does not go with --ro", action);
     TRY(session_open(c, c->args.words[1], list ? SESSION_READ : SESSION_WRITE, &s));
     if (list)
         st = basin_pin_list(s.db, write_pin, c, &c->err);
@@ -127,7 +126,6 @@ struct watch {
     enum form form;
     uint64_t count;
     uint64_t limit;
-    uint64_t deadline_ms; /* cli_now_ms; UINT64_MAX = none */
 };
 
 /* The name of a keyspace; a number that is not known yet may be a new one. */
@@ -219,8 +217,6 @@ rest(struct watch *w, uint64_t *sleep_ms)
     basin_status st;
 
     TRY(out_flush(&w->c->out, &w->c->err));
-    if (cli_now_ms() >= w->deadline_ms)
-        return BASIN_END;
     stop_sleep_ms(*sleep_ms);
     *sleep_ms = *sleep_ms * 2 < WATCH_SLEEP_MAX_MS ? *sleep_ms * 2 : WATCH_SLEEP_MAX_MS;
     TRY(stop_check(&w->c->err));
@@ -241,10 +237,7 @@ follow(struct watch *w)
         if (st == BASIN_END) {
             if (args_has(&w->c->args, OPT_ONCE))
                 break;
-            st = rest(w, &sleep_ms);
-            if (st == BASIN_END)
-                break;
-            TRY(st);
+            TRY(rest(w, &sleep_ms));
             continue;
         }
         TRY(st);
@@ -280,18 +273,18 @@ out:
 basin_status
 verb_watch(struct cli *c)
 {
-    struct watch w = { .c = c, .deadline_ms = UINT64_MAX };
+    struct watch w = { .c = c };
     uint64_t since;
     basin_status st;
 
     w.form = args_has(&c->args, OPT_HEX) ? FORM_HEX : FORM_ESCAPED;
     w.limit = args_number(&c->args, OPT_EVENTS, UINT64_MAX);
-    if (args_has(&c->args, OPT_TIMEOUT))
-        w.deadline_ms = cli_now_ms() + args_number(&c->args, OPT_TIMEOUT, 0);
     TRY(session_open(c, c->args.words[0], SESSION_READ, &w.s));
     TRY(feed_start(&w, &since));
     TRY(basin_feed_open(w.s.db, since, &w.feed, &c->err));
-    TRY(follow(&w));
+    st = follow(&w);
+    if (stop_seen() == SIGALRM && (st == BASIN_TIMEOUT || st == BASIN_CANCELLED))
+        st = BASIN_OK; /* --timeout says how long to watch */
 out:
     basin_feed_close(w.feed);
     space_list_free(&w.spaces);
