@@ -72,7 +72,9 @@ bool memtable_changed_since(const struct memtable *m, struct bytes begin, struct
 basin_status memtable_fragments(const struct memtable *m, const basin_allocator *mem,
                                 struct range_tombstone **out, size_t *count, basin_error *err);
 
-/* A raw cursor over every version; holds no reference: the caller keeps the memtable alive. */
+/* A raw cursor over every version; holds no reference: the caller keeps the memtable alive. What is
+ * added after a cursor was positioned may be missing from what it shows, so a cursor serves one
+ * snapshot, taken before it was opened. */
 basin_status memtable_cursor(struct memtable *m, const basin_allocator *mem, struct icur **out,
                              basin_error *err);
 

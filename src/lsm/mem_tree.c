@@ -4,17 +4,19 @@
  * The tree of the memtable: a B+tree of nodes of 15 slots, read without locks beside one writer.
  * The permutation in one word is from Masstree (Mao, Kohler, Morris: EuroSys 2012); it differs in
  * that slots are written once and nodes are replaced instead of versioned, inner nodes too, so that
- * readers never retry. What readers stand on stays until the memtable goes.
+ * readers never wait. What readers stand on stays until the memtable goes.
  *
  * Change of a node, the new nodes being complete before any of this:
  *
  *   room in it                write a free slot, publish the order
  *   key outside of its common copy with a shorter common part, put in place of the node
- *   full, appending           a node behind it with the new key alone
- *   full                      two nodes with the halves in place of the node
+ *   full, a streak at its end a node behind it with the new key alone
+ *   full                      two nodes in place of the node: cut behind a streak, or in the middle
  *
  * The parent first gets the right node as an addition, and then the left one in place of the old:
- * between the two the old node still answers for the left half. Additions go up level by level.
+ * between the two the old node still answers for the left half. A reader that took the order from
+ * before and the child from after would miss the right half, so it looks at the order again; that
+ * changes 15 times in the life of a node. Additions go up level by level.
  *
  * The common part of a node comes from what it holds when it is made, less NODE_SLACK bytes, so
  * that neighbours seldom force a copy. It is compared in full: a key may lie outside of it.
@@ -23,7 +25,7 @@
 
 enum {
     NODE_SLACK = 4,   /* bytes that a common part stays short of what it could be */
-    APPENDS_MIN = 8,  /* additions at the end that make a full node split for appending */
+    STREAK_MIN = 8,   /* ascending additions in a row that are taken for a load in order */
     SAME_MIN = 4,     /* keys with equal prefixes that make a node worth a longer common part */
     CHUNK_MAX = 16    /* nodes per allocation */
 };
@@ -129,8 +131,10 @@ mem__leaf_of(const struct memtable *m, struct bytes key)
 
     while (n->level > 0) {
         uint64_t order = node_order(n);
-        n = node_child(n, order, child_place(n, order, key));
-        prefetch_node(n);
+        struct mem_node *child = node_child(n, order, child_place(n, order, key));
+        prefetch_node(child);
+        if (LIKELY(node_order(n) == order))
+            n = child;
     }
     return n;
 }
@@ -371,8 +375,33 @@ add_in_place(struct mem_node *n, unsigned place, const struct change *change)
     if (change->left != NULL)
         atomic_store_explicit(&n->child[order_slot(order, place - 1)], change->left,
                               memory_order_release);
-    n->appends = place < count ? 0 : (uint8_t)MIN_OF(n->appends + 1, 255);
+    n->streak = place == n->last + 1u ? (uint8_t)MIN_OF(n->streak + 1, 255) : 0;
+    n->last = (uint8_t)place;
     return true;
+}
+
+/* Where a full node with its addition is cut: keys that come in order fill what they leave. */
+static unsigned
+cut_at(const struct mem_node *n, unsigned place)
+{
+    bool streak = place == n->last + 1u && n->streak >= STREAK_MIN;
+
+    if (!streak)
+        return (NODE_WIDTH + 1) / 2;
+    return place == NODE_WIDTH ? NODE_WIDTH : place + 1;
+}
+
+/* The new node goes on with the streak of the old one if it got the addition. */
+static void
+pass_streak(struct mem_node *to, const struct mem_node *n, unsigned place, unsigned first,
+            unsigned count)
+{
+    bool in_order = place == n->last + 1u;
+
+    if (place >= first && place < first + count && in_order) {
+        to->streak = n->streak;
+        to->last = (uint8_t)(place - first);
+    }
 }
 
 /* The old node with the addition as one or two new nodes; *up says what the parent does. */
@@ -381,32 +410,29 @@ add_by_copy(struct memtable *m, struct mem_node *n, unsigned place, struct chang
             struct change *up)
 {
     struct item items[NODE_WIDTH + 1];
-    unsigned count, half;
-    struct mem_node *left, *right = NULL;
-    bool append = place == NODE_WIDTH && n->appends >= APPENDS_MIN;
+    unsigned count = node_items(n, place, change->right, change->left, items);
+    unsigned cut = count <= NODE_WIDTH ? count : cut_at(n, place);
+    struct mem_node *left, *right;
 
-    count = node_items(n, place, change->right, change->left, items);
     *up = (struct change){ 0 };
-    if (append && change->left == NULL) {
-        size_t skip = useful_skip(record_key(items[count - 2].record),
-                                  record_key(items[count - 1].record));
+    if (place == NODE_WIDTH && cut == NODE_WIDTH && change->left == NULL) {
+        size_t skip = useful_skip(record_key(items[cut - 1].record),
+                                  record_key(items[cut].record));
         left = n;
-        right = node_make(m, n->level, items + count - 1, 1, n->level ? SIZE_MAX : skip);
-        right->appends = n->appends;
-        n->appends = 0; /* what comes between the two is no appending */
-        up->right = (struct item){ items[count - 1].record, right };
-    } else if (count <= NODE_WIDTH) {
-        left = right = node_make(m, n->level, items, count, SIZE_MAX);
-        left->appends = place + 1 < count ? 0 : n->appends;
-        up->left = left;
+        right = node_make(m, n->level, items + cut, 1, n->level ? SIZE_MAX : skip);
     } else {
-        half = append ? count - 1 : count / 2;
-        left = node_make(m, n->level, items, half, SIZE_MAX);
-        right = node_make(m, n->level, items + half, count - half, SIZE_MAX);
-        right->appends = place >= half ? n->appends : 0;
-        up->right = (struct item){ items[half].record, right };
+        left = right = node_make(m, n->level, items, cut, SIZE_MAX);
+        pass_streak(left, n, place, 0, cut);
         up->left = left;
+        if (cut < count)
+            right = node_make(m, n->level, items + cut, count - cut, SIZE_MAX);
     }
+    if (right != left) {
+        pass_streak(right, n, place, cut, count - cut);
+        up->right = (struct item){ items[cut].record, right };
+    }
+    if (left == n)
+        n->streak = 0; /* what comes between it and the right one goes on with no streak */
     if (n->level == 0) {
         uint64_t seqno = atomic_load_explicit(&n->seqno_max, memory_order_relaxed);
         atomic_store_explicit(&left->seqno_max, seqno, memory_order_relaxed);

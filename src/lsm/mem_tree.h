@@ -4,7 +4,7 @@
  * Inside of the memtable: versions, records, tree nodes and the set of range tombstones.
  *
  * What a reader may meet is written before it is published by a release store and never changes
- * afterwards; the few fields that do change are atomic. So there is nothing to validate or retry.
+ * afterwards; the few fields that do change are atomic.
  *
  * (T1) a node uses its slots from 0 on; a slot is written once, before the order that shows it.
  * (T2) a node is replaced, never emptied: a replaced one keeps all that it held.
@@ -86,7 +86,7 @@ const struct mem_version *mem__version_at(const struct mem_version *v, uint64_t 
 
 /* ------------------------------------------------------------------ nodes */
 
-enum { NODE_WIDTH = 15, NODE_HEAD = 20, NODE_ALIGN = 64, TREE_HEIGHT_MAX = 24 };
+enum { NODE_WIDTH = 15, NODE_HEAD = 19, NODE_ALIGN = 64, TREE_HEIGHT_MAX = 24 };
 
 struct mem_node {
     _Atomic uint64_t order;     /* low nibble: count; nibble p + 1: slot of place p */
@@ -95,7 +95,8 @@ struct mem_node {
     const uint8_t *common;      /* bytes that all keys share; of place 1 and up in an inner node */
     uint16_t skip;              /* how many */
     uint8_t level;              /* 0 = leaf */
-    uint8_t appends;            /* writer: additions at the end in a row */
+    uint8_t last;               /* writer: place of the last addition */
+    uint8_t streak;             /* writer: additions in a row that went behind the one before */
     uint8_t head[NODE_HEAD];    /* copy of common when it is no longer than this */
     uint64_t prefix[NODE_WIDTH]; /* of the key behind common */
     const struct mem_record *record[NODE_WIDTH];
@@ -164,7 +165,7 @@ struct memtable {
     /* writer only */
     struct arena arena;
     struct node_pool leaves, inners;
-    struct mem_node *hint; /* leaf that got the last addition at its end, or NULL */
+    struct mem_node *hint; /* leaf that got the last addition, at its end, or NULL */
     struct buf scratch;    /* of folding */
 };
 
