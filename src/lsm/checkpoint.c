@@ -240,7 +240,7 @@ drop_log(void *ctx, const char *name, basin_error *err)
 
     (void)err;
     if (parse_epoch(name, &epoch) && epoch < c->keep_log)
-        lsm__log_remove(c->db, epoch);
+        lsm__log_retire(c->db, epoch);
     return BASIN_OK;
 }
 
@@ -293,21 +293,27 @@ lsm__log_list(struct lsm *db, uint64_t **out, size_t *count, size_t *capacity, b
 }
 
 /* Removes checkpoints and logs that the newest checkpoint makes unnecessary, unless a reader or a
- * consumer of the change feed still needs them. */
+ * consumer of the change feed still needs them. What may go is decided first, then the slots are
+ * scanned: who opens after the scan knows of the newest checkpoint. */
 basin_status
 lsm__remove_covered(struct lsm *db, basin_error *err)
 {
     basin_status st;
     char path[PATH_SIZE_MAX + 64];
     struct cover c = { .db = db };
+    uint64_t held;
 
-    if (lsm__readers_oldest(db).epoch == 0)
-        return BASIN_OK; /* a reader is just opening: the next checkpoint removes */
+    TRY(lsm__feed_keep_epoch(db, &held, err));
     os_mutex_lock(db->mu);
     c.keep = db->checkpoint;
-    c.keep_log = MIN_OF(MIN_OF(db->manifest.replay_from.epoch, c.keep.epoch),
-                        lsm__feed_keep_epoch(db));
+    c.keep_log = MIN_OF(MIN_OF(db->manifest.replay_from.epoch, c.keep.epoch), held);
     os_mutex_unlock(db->mu);
+    if (lsm__readers_oldest(db).epoch == 0) {
+        atomic_store_explicit(&db->cover_pending, true, memory_order_relaxed);
+        goto out; /* a reader is just opening: the next background step removes */
+    }
+    atomic_store_explicit(&db->cover_pending, false, memory_order_relaxed);
+    lsm__readers_keep(db, c.keep_log);
     TRY(store_list(db->store, "ckpt", drop_checkpoint, &c, err));
     (void)snprintf(path, sizeof(path), "%s/log", db->path);
     TRY(db->os->ops->list(db->os, path, drop_log, &c, err));

@@ -3,9 +3,9 @@
 /*
  * The state of an open database, and the calls between the files of the room.
  *
- * Locks, in order (docs/locks.md): writer (10) < queue (20) < mu (30) < dead_mu (40). The commit
- * leader is a role, not a lock: queue hands it from one request to the next; only the leader
- * appends to the log and writes to the active memtable.
+ * Locks, in order (docs/locks.md): refresh (5) < writer (10) < queue (20) < mu (30) < dead_mu (40)
+ * < values_mu (50) < readers (60). The commit leader is a role, not a lock: queue hands it from one
+ * request to the next; only the leader appends to the log and writes to the active memtable.
  */
 #ifndef LSM_INTERNAL_H
 #define LSM_INTERNAL_H
@@ -15,11 +15,13 @@
 #include "store/store.h"
 
 enum {
+    LOCK_RANK_REFRESH = 5,
     LOCK_RANK_WRITER = 10,
     LOCK_RANK_QUEUE = 20,
     LOCK_RANK_MU = 30,
     LOCK_RANK_DEAD = 40,
-    LOCK_RANK_VALUES = 50
+    LOCK_RANK_VALUES = 50,
+    LOCK_RANK_READERS = 60
 };
 
 enum {
@@ -166,6 +168,9 @@ basin_status lsm__manifest_apply(struct lsm *db, struct manifest *m, struct byte
 basin_status lsm__manifest_take_names(struct lsm *db, struct manifest *m, struct bytes body,
                                       basin_error *err);
 void lsm__manifest_release(struct manifest *m);
+/* The seqno of the bulk load that an edit publishes, or 0. */
+basin_status lsm__edit_load_of(struct lsm *db, struct bytes body, uint64_t *seqno,
+                               basin_error *err);
 /* Whether the key ranges of two strata do not meet. */
 bool lsm__strata_apart(const struct lsm_stratum *a, const struct lsm_stratum *b);
 
@@ -209,6 +214,7 @@ struct log_reader {
     struct codec_key key;
     struct buf buf, plain;
     uint64_t window_at;   /* position of buf's first byte */
+    size_t window;        /* bytes of the last read */
     bool sealed;          /* a SEAL was read */
     bool sealed_bodies;   /* bodies are encrypted */
     bool live;            /* a writer may be appending: a bad record is always the tail */
@@ -317,6 +323,7 @@ struct lsm {
     _Atomic uint64_t merge_bytes_in, merge_bytes_out, stalls, stall_us, gets, puts;
     _Atomic uint64_t next_number;  /* of objects of this epoch */
     _Atomic uint64_t epoch;        /* the log's; changed by the leader */
+    _Atomic bool cover_pending;    /* covered log waits for a reader that was opening */
     _Atomic bool crowded;          /* writers must look at room: set with mu held */
     _Atomic bool tail_unsafe_hint; /* the same as tail_unsafe, readable without mu */
 
@@ -400,6 +407,8 @@ basin_status lsm__submit(struct lsm *db, struct request *r, basin_error *err);
 /* Waits while writers must: too many memtables wait for their flush, too much debt. */
 basin_status lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err);
 basin_status lsm__wait_for_tail(struct lsm *db, basin_error *err);
+/* The number of operations in a batch. */
+basin_status lsm__ops_count(struct bytes ops, uint64_t *count, basin_error *err);
 /* Puts encoded operations into a memtable with ascending seqnos. */
 basin_status lsm__apply_ops(struct memtable *m, struct bytes ops, uint64_t first_seqno,
                             uint64_t *next_seqno, basin_error *err);
@@ -447,7 +456,8 @@ basin_status lsm__value_part(struct lsm *db, struct bytes ref, uint64_t offset, 
                              size_t *got, uint64_t *size, basin_error *err);
 void lsm__copy_part(struct bytes from, uint64_t offset, void *to, size_t n, size_t *got);
 
-/* readers.c: tells reader processes of the newest commit. Leader only. */
+/* readers.c: tells reader processes how far the log is committed. Leader only. Before the manifest
+ * changes by an edit, so that who comes after a scan of the slots knows of the edit. */
 void lsm__readers_publish(struct lsm *db);
 
 basin_status lsm__values_open(struct lsm *db, basin_error *err);
@@ -458,13 +468,26 @@ struct place lsm__versions_oldest(struct lsm *db);
 /* Place of the oldest version of any reader process: what was retired at or before it may go. One
  * that is just opening counts as {0, 0}: nothing may go. {UINT64_MAX, 0} when there is none. */
 struct place lsm__readers_oldest(struct lsm *db);
+/* The writer opens the table before it recovers, and is ready before it appends anything. */
 basin_status lsm__readers_open_writer(struct lsm *db, basin_error *err);
+void lsm__readers_ready(struct lsm *db);
+/* Logs of earlier epochs are about to go. */
+void lsm__readers_keep(struct lsm *db, uint64_t epoch);
 void lsm__readers_close(struct lsm *db);
+void lsm__reader_close(struct lsm *db);
+void lsm__reader_released(struct lsm *db);  /* REQUIRES(dead_mu) a version died */
+void lsm__reader_snapshots(struct lsm *db); /* REQUIRES(mu) a snapshot ended */
+/* False in a reader process that has no slot: the writer may remove what it reads. */
+bool lsm__is_pinned(const struct lsm *db);
 basin_status lsm__open_reader(struct lsm *db, basin_error *err);
 uint64_t lsm__readers_count(struct lsm *db);
+/* Value strata of which more than half is dead and no memtable refers to: fills at most `most`.
+ * REQUIRES(mu) */
+size_t lsm__values_stale(struct lsm *db, struct object_id *to, size_t most);
+bool lsm__object_among(struct object_id id, const struct object_id *list, size_t count);
 void lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead); /* REQUIRES(mu) */
-/* Oldest epoch that a consumer of the change feed needs. REQUIRES(mu) */
-uint64_t lsm__feed_keep_epoch(struct lsm *db);
+/* Oldest epoch that a consumer of the change feed may hold; UINT64_MAX when none does. */
+basin_status lsm__feed_keep_epoch(struct lsm *db, uint64_t *epoch, basin_error *err);
 /* Removes strata that no manifest names. */
 basin_status lsm__sweep_orphans(struct lsm *db, basin_error *err);
 
@@ -495,6 +518,7 @@ basin_status lsm__log_list(struct lsm *db, uint64_t **out, size_t *count, size_t
 basin_status lsm__remove_covered(struct lsm *db, basin_error *err);
 void lsm__background_failed(struct lsm *db, basin_status st, const basin_error *err);
 void lsm__log_remove(struct lsm *db, uint64_t epoch);
+void lsm__log_retire(struct lsm *db, uint64_t epoch);
 
 /* flush.c, merge.c, background.c */
 basin_status lsm__rotate(struct lsm *db, basin_error *err);      /* leader, takes mu */
@@ -523,6 +547,8 @@ struct output_options {
     uint64_t size_max;         /* of one stratum; 0 = no cut */
     struct lsm_stratum *const *consumed; /* what the output replaces, told in its meta */
     size_t consumed_count;
+    const struct object_id *stale; /* value strata whose values are copied out of them */
+    size_t stale_count;
     const struct range_tombstone *ranges; /* fragments ascending, clipped into the outputs */
     size_t range_count;
 };

@@ -6,7 +6,8 @@
  *
  * A file starts small and doubles in place up to log_size_max; then the epoch is rolled. Records
  * carry a checksum seeded by the log's random salt and their position, so that bytes of a recycled
- * file never parse.
+ * file never parse. A covered log is kept as "log/spare" and renamed to be the next one: its blocks
+ * exist and were written before, so a sync has no metadata to write.
  * Only the commit leader appends; sync may run beside it.
  */
 #include <stdio.h>
@@ -118,10 +119,50 @@ out:
     return st;
 }
 
+static void
+spare_path(const struct lsm *db, char *to, size_t size)
+{
+    (void)snprintf(to, size, "%s/log/spare", db->path);
+}
+
+/* Keeps a covered log for reuse when there is no spare yet; else removes it. */
+void
+lsm__log_retire(struct lsm *db, uint64_t epoch)
+{
+    char path[PATH_SIZE_MAX + 64], spare[PATH_SIZE_MAX + 64];
+    struct os_file *f = NULL;
+
+    spare_path(db, spare, sizeof(spare));
+    if (lsm__log_path(db, epoch, path, sizeof(path), NULL) != BASIN_OK)
+        return;
+    if (os_open(db->os, spare, OS_READ, &f, NULL) == BASIN_OK) {
+        os_close(f);
+        (void)!db->os->ops->unlink(db->os, path, NULL);
+    } else {
+        (void)!db->os->ops->rename(db->os, path, spare, NULL);
+    }
+}
+
+/* The spare becomes `path`, which is not there yet; else a new file is made. */
+static basin_status
+make_file(struct log_file *l, const char *path, basin_error *err)
+{
+    basin_status st;
+    char spare[PATH_SIZE_MAX + 64];
+
+    spare_path(l->db, spare, sizeof(spare));
+    st = os_open(l->db->os, path, OS_READ, &l->file, NULL);
+    if (st == BASIN_OK)
+        return error_set(err, BASIN_EXISTS, "log %llu is there already",
+                         (unsigned long long)l->epoch);
+    if (l->db->os->ops->rename(l->db->os, spare, path, NULL) == BASIN_OK)
+        return os_open(l->db->os, path, OS_WRITE, &l->file, err);
+    return os_open(l->db->os, path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &l->file, err);
+}
+
 /*
- * The header is written before the name changes, so that log/E never shows a foreign header after
- * a kill; after a power loss an un-synced header is told by its checksum and the log then counts
- * as empty, which it is: nothing durable was acknowledged before lsm__log_sync.
+ * Until the header is written the file shows none, or that of the epoch it was recycled from: it
+ * then counts as empty, which it is: nothing durable is acknowledged before lsm__log_sync.
  */
 basin_status
 lsm__log_create(struct lsm *db, uint64_t epoch, struct log_file **out, basin_error *err)
@@ -139,7 +180,7 @@ lsm__log_create(struct lsm *db, uint64_t epoch, struct log_file **out, basin_err
     atomic_init(&l->ref_count, 1);
     buf_init(&l->scratch, db->mem);
     TRY(lsm__log_path(db, epoch, path, sizeof(path), err));
-    TRY(os_open(db->os, path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &l->file, err));
+    TRY(make_file(l, path, err));
     st = log_begin(l, err);
     if (st != BASIN_OK) {
         (void)!db->os->ops->unlink(db->os, path, NULL);

@@ -115,7 +115,9 @@ rewrite(const struct merge_plan *p, const uint64_t *snapshots, size_t snapshot_c
     struct rules_options rules = { .db = db, .snapshots = snapshots,
                                    .snapshot_count = snapshot_count, .bottom = p->bottom,
                                    .cancelled = merge_cancelled, .cancel_ctx = db };
-    struct output_options options = { .db = db, .level = p->to_level, .run = p->to_level,
+    struct output_options options = { .db = db, .level = p->to_level,
+                                      .run = p->to_level ? p->to_level : p->runs[0].run,
+                                      .stale = p->stale, .stale_count = p->stale_count,
                                       .seqno_elide = p->keep_seqnos ? 0 : snapshots[0],
                                       .consumed = p->inputs,
                                       .consumed_count = p->input_count,

@@ -8,7 +8,8 @@
  *
  * Order of choice: level 0 at its trigger; a level over its size; strata that are mostly
  * tombstones, or hold range tombstones, above the deepest level; strata of the deepest level whose
- * tombstones no snapshot needs any more; what a manual compaction still asks for.
+ * tombstones no snapshot needs any more; strata that refer to value strata more than half dead;
+ * what a manual compaction still asks for.
  * It only reads the manifest and marks inputs; merge.c does the work.
  */
 #include <stdlib.h>
@@ -139,7 +140,7 @@ finish_plan(struct merge_plan *p, bool may_move, basin_error *err)
         p->move = p->move && s->level != p->to_level && !overlaps_inputs(p, i, s);
     }
     p->keep_seqnos = lsm__any_ranges(p->db);
-    p->bottom = true;
+    p->bottom = p->to_level > 0; /* a rewrite inside level 0 has older runs beside it */
     for (size_t i = 0; i < m->stratum_count && p->bottom; i++)
         if (m->strata[i]->level > p->to_level && overlaps_inputs(p, p->input_count, m->strata[i]))
             p->bottom = false;
@@ -281,6 +282,24 @@ plan_tombstones(struct lsm *db, const struct levels *l, uint64_t least, struct m
     return take_one(p, s, s->level == l->deepest ? s->level : s->level + 1, false, err);
 }
 
+/* Value strata more than half dead: a stratum that still refers to one is rewritten in its place,
+ * with the values copied out (decision 19). */
+static basin_status
+plan_values(struct lsm *db, struct merge_plan *p, basin_error *err)
+{
+    const struct manifest *m = &db->manifest;
+
+    p->stale_count = lsm__values_stale(db, p->stale, MERGE_STALE_MAX);
+    for (size_t i = 0; i < m->stratum_count && p->stale_count > 0; i++) {
+        struct lsm_stratum *s = m->strata[i];
+        for (size_t j = 0; j < s->use_count && !s->in_merge; j++)
+            if (lsm__object_among(s->uses[j].id, p->stale, p->stale_count))
+                return take_one(p, s, s->level, false, err);
+    }
+    p->stale_count = 0;
+    return BASIN_OK;
+}
+
 /* A manual compaction pushes everything into the deepest level, a stratum at a time. */
 static basin_status
 plan_manual(struct lsm *db, const struct levels *l, struct merge_plan *p, basin_error *err)
@@ -319,6 +338,8 @@ lsm__merge_plan(struct lsm *db, struct merge_plan *plan, basin_error *err)
     }
     if (plan->input_count == 0)
         TRY(plan_tombstones(db, &l, 500, plan, err));
+    if (plan->input_count == 0)
+        TRY(plan_values(db, plan, err));
     if (plan->input_count == 0 && db->manual_merges > 0)
         TRY(plan_manual(db, &l, plan, err));
 out:

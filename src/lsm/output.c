@@ -5,7 +5,7 @@
  * with the range tombstones clipped to the bounds of each. Nothing is published here; what is not
  * kept is removed again.
  */
-#include "lsm/internal.h"
+#include "lsm/values.h"
 
 enum { OUTPUT_MAX = 4096 };
 
@@ -23,6 +23,8 @@ struct output {
     struct lsm_stratum **strata;
     size_t count, capacity;
     uint64_t bytes;
+    struct value_out *values; /* values copied out of stale value strata */
+    struct buf ref;
 };
 
 basin_status
@@ -37,6 +39,7 @@ lsm__output_open(const struct output_options *options, struct output **out, basi
     o->from_start = true;
     buf_init(&o->last_key, options->db->mem);
     buf_init(&o->from, options->db->mem);
+    buf_init(&o->ref, options->db->mem);
     *out = o;
     return BASIN_OK;
 }
@@ -226,10 +229,34 @@ out:
     return st;
 }
 
+/* Moves a value out of a stale value stratum; *e then has the new reference. */
+static basin_status
+move_value(struct output *o, struct entry *e, basin_error *err)
+{
+    basin_status st;
+    struct value_place p;
+
+    TRY(lsm__value_place_get(e->value, &p, err));
+    if (!lsm__object_among(p.id, o->o.stale, o->o.stale_count))
+        goto out;
+    if (o->values == NULL)
+        TRY(lsm__value_out_open(o->o.db, &o->values, err));
+    TRY(lsm__value_copy(o->values, e->value, &p, err));
+    buf_clear(&o->ref);
+    TRY(error_mem(lsm__value_place_put(&o->ref, &p), err));
+    e->value = buf_bytes(&o->ref);
+out:
+    return st;
+}
+
 basin_status
-lsm__output_add(struct output *o, const struct entry *e, basin_error *err)
+lsm__output_add(struct output *o, const struct entry *entry, basin_error *err)
 {
     basin_status st = BASIN_OK;
+    struct entry moved = *entry, *e = &moved;
+
+    if (UNLIKELY(e->kind == ENTRY_REF && o->o.stale_count > 0))
+        TRY(move_value(o, e, err));
 
     if (o->writer != NULL && o->o.size_max && o->has_entries &&
         stratum_writer_size(o->writer) >= o->o.size_max &&
@@ -260,6 +287,12 @@ lsm__output_finish(struct output *o, basin_error *err)
     }
     if (o->writer != NULL)
         TRY(end_stratum(o, NULL, err));
+    if (o->values != NULL) {
+        TRY(lsm__value_out_finish(o->values, err));
+        if (o->values->finished)
+            TRY(lsm__value_register(o->o.db, o->values->id, o->values->size,
+                                    (struct place){ UINT64_MAX, 0 }, err));
+    }
 out:
     return st;
 }
@@ -295,6 +328,10 @@ lsm__output_close(struct output *o, bool keep)
             (void)!store_remove(o->o.db->store, name, NULL);
         lsm__stratum_unref(o->strata[i]);
     }
+    if (o->values != NULL) /* not kept: nothing will refer to it, and a sweep removes it */
+        lsm__values_born(o->o.db, o->values, (struct place){ 0, 0 });
+    lsm__value_out_close(o->values);
+    buf_release(&o->ref);
     mem_free(mem, o->strata, o->capacity * sizeof(*o->strata));
     mem_free(mem, o->uses, o->use_capacity * sizeof(*o->uses));
     buf_release(&o->last_key);

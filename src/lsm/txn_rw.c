@@ -32,6 +32,13 @@ lsm__txn_add_op(struct lsm_txn *txn, const struct op *op, basin_error *err)
     if (txn->mode == LSM_READ)
         FAIL(err, BASIN_MISUSE, "a write in a reading transaction");
     TRY(lsm__key_check(op->key, err));
+    if (txn->ops.size + op->key.size + op->value.size > txn->db->o.mem_limit / 2) {
+        st = error_set(err, BASIN_LIMIT, "a transaction of %zu bytes: mem_limit allows %llu",
+                       txn->ops.size + op->key.size + op->value.size,
+                       (unsigned long long)txn->db->o.mem_limit / 2);
+        error_hint(err, "commit in parts, use a bulk load, or raise mem_limit");
+        goto out;
+    }
     if (lsm__op_put(&txn->ops, op) != BASIN_OK) {
         FAIL(err, BASIN_NO_MEM, "no memory for an operation of %zu bytes",
              op->key.size + op->value.size);
@@ -66,8 +73,8 @@ lsm_delete_range(struct lsm_txn *txn, struct bytes begin, struct bytes end, bool
     if (!unbounded && bytes_compare(begin, end) >= 0)
         return txn->mode == LSM_READ ? error_set(err, BASIN_MISUSE, "a write in a reader")
                                      : BASIN_OK;
-    return lsm__txn_add_op(txn, &(struct op){ unbounded ? OP_DELETE_FROM : OP_DELETE_RANGE, begin, end },
-                  err);
+    return lsm__txn_add_op(
+        txn, &(struct op){ unbounded ? OP_DELETE_FROM : OP_DELETE_RANGE, begin, end }, err);
 }
 
 basin_status

@@ -56,6 +56,8 @@ open_stratum(struct lsm *db, struct object_id id, struct value_stratum **out, ba
     *out = NULL;
     lsm__object_name(name, "values", id);
     st = store_open(db->store, name, &from, err);
+    if (st == BASIN_NOT_FOUND && !lsm__is_pinned(db))
+        FAIL(err, BASIN_TOO_OLD, "%s: removed by the writer; this reader has no slot", name);
     if (st == BASIN_NOT_FOUND)
         FAIL(err, BASIN_CORRUPT, "%s: the value stratum is missing", name);
     TRY(st);
@@ -273,17 +275,22 @@ count_uses(struct lsm *db)
     }
 }
 
-/* Marks what nothing refers to any more, and removes what no version shows. */
-void
-lsm__values_sweep(struct lsm *db)
+/* Marks what nothing refers to any more, and removes what no version shows: true when there may
+ * be more. */
+static bool
+sweep_some(struct lsm *db)
 {
     struct object_id gone[16];
     char name[LSM_OBJECT_NAME_SIZE];
     size_t n = 0;
-    struct place oldest = lsm__readers_oldest(db), here = lsm__versions_oldest(db);
+    struct place oldest, readers;
 
-    if (place_compare(here, oldest) < 0)
-        oldest = here;
+    /* The own versions first: who opens after the scan of the slots knows of every edit that these
+     * have seen. */
+    oldest = lsm__versions_oldest(db);
+    readers = lsm__readers_oldest(db);
+    if (place_compare(readers, oldest) < 0)
+        oldest = readers;
     os_mutex_lock(db->mu);
     if (db->value_count > 0 && db->failed == BASIN_OK) {
         count_uses(db);
@@ -307,6 +314,14 @@ lsm__values_sweep(struct lsm *db)
         lsm__object_name(name, "values", gone[i]);
         (void)!store_remove(db->store, name, NULL);
     }
+    return n == COUNT_OF(gone);
+}
+
+void
+lsm__values_sweep(struct lsm *db)
+{
+    while (sweep_some(db))
+        ;
 }
 
 static basin_status
@@ -348,4 +363,54 @@ lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead)
         if (place_compare(v->born, db->manifest.replay_from) < 0 && v->used < v->size)
             *dead += v->size - v->used;
     }
+}
+
+size_t
+lsm__values_stale(struct lsm *db, struct object_id *to, size_t most)
+{
+    size_t n = 0;
+
+    if (db->value_count == 0)
+        return 0;
+    count_uses(db);
+    for (size_t i = 0; i < db->value_count && n < most; i++) {
+        const struct value_state *v = &db->values[i];
+        if (v->uses > 0 && v->used < v->size / 2 &&
+            place_compare(v->born, db->manifest.replay_from) < 0)
+            to[n++] = v->id;
+    }
+    return n;
+}
+
+bool
+lsm__object_among(struct object_id id, const struct object_id *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (list[i].epoch == id.epoch && list[i].number == id.number)
+            return true;
+    return false;
+}
+
+enum { COPY_PIECE = 64 * 1024 };
+
+basin_status
+lsm__value_copy(struct value_out *v, struct bytes ref, struct value_place *to, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    uint8_t *piece = mem_new(v->db->mem, COPY_PIECE);
+    uint64_t size = 0, at = 0;
+    size_t got = 0;
+
+    if (piece == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory to copy a value");
+    do {
+        TRY(lsm__value_part(v->db, ref, at, piece, COPY_PIECE, &got, &size, err));
+        TRY(value_writer_add(v->writer, bytes_of(piece, got), err));
+        at += got;
+    } while (at < size && got > 0);
+    to->id = v->id;
+    TRY(value_writer_end(v->writer, &to->ref, err));
+out:
+    mem_free(v->db->mem, piece, COPY_PIECE);
+    return st;
 }

@@ -24,6 +24,9 @@ void lsm__value_out_close(struct value_out *v); /* takes NULL; unfinished ones l
 basin_status lsm__value_register(struct lsm *db, struct object_id id, uint64_t size,
                                  struct place born, basin_error *err);
 
+/* Copies a value into v and gives its new place. */
+basin_status lsm__value_copy(struct value_out *v, struct bytes ref, struct value_place *to,
+                             basin_error *err);
 /* Sets the birth of a transaction's value strata, once its batch has a place. Takes mu. */
 void lsm__values_born(struct lsm *db, const struct value_out *list, struct place born);
 
