@@ -276,4 +276,6 @@ lsm__remove_dead(struct lsm *db)
 {
     lsm__dead_release(db, true);
     lsm__values_sweep(db);
+    if (atomic_load_explicit(&db->cover_pending, memory_order_relaxed))
+        (void)!lsm__remove_covered(db, NULL); /* what stays now goes with the next checkpoint */
 }

@@ -197,8 +197,9 @@ process_edit(struct lsm *db, struct request *r)
                buf_bytes(&r->edit->body), &r->place, &r->error));
     st = lsm__log_sync(db->log, &r->error);
     if (st == BASIN_OK) {
-        os_mutex_lock(db->mu);
         db->last_seqno = MAX_OF(db->last_seqno, r->seqno_after);
+        lsm__readers_publish(db);
+        os_mutex_lock(db->mu);
         st = lsm__manifest_apply(db, &db->manifest, buf_bytes(&r->edit->body),
                                  (struct place){ db->log->epoch, db->log->end }, &r->error);
         if (st == BASIN_OK && r->install != NULL)

@@ -7,7 +7,7 @@
  */
 #include "lsm/log_format.h"
 
-enum { LOG_WINDOW = 1 << 20 };
+enum { LOG_WINDOW_START = 16 * 1024, LOG_WINDOW = 1 << 20 };
 
 /* Bytes [at, at + n) into the window; false when the file ends before. */
 static basin_status
@@ -20,7 +20,9 @@ load(struct log_reader *r, uint64_t at, size_t n, const uint8_t **p, basin_error
     if (at + n > r->size)
         return BASIN_OK;
     if (at < r->window_at || at + n > r->window_at + r->buf.size) {
-        want = MAX_OF(n, (size_t)MIN_OF((uint64_t)LOG_WINDOW, r->size - at));
+        r->window = MIN_OF(MAX_OF(r->window * 2, (size_t)LOG_WINDOW_START), (size_t)LOG_WINDOW);
+        want = MAX_OF(n, (size_t)MIN_OF((uint64_t)r->window,
+                                        MIN_OF(r->size, MAX_OF(r->limit, at + n)) - at));
         buf_clear(&r->buf);
         if (buf_reserve(&r->buf, want) != BASIN_OK)
             FAIL(err, BASIN_NO_MEM, "log %llu: no memory for %zu bytes",

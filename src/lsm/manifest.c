@@ -506,3 +506,49 @@ lsm__manifest_apply(struct lsm *db, struct manifest *m, struct bytes body, struc
 out:
     return st;
 }
+
+/* ------------------------------------------------------------------ looking without applying */
+
+static void
+skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basin_error *err)
+{
+    static const uint8_t numbers[] = { [EDIT_REMOVE_STRATUM] = 2, [EDIT_REPLAY_FROM] = 2,
+                                       [EDIT_SEQNO] = 1,          [EDIT_CHECKPOINT] = 2,
+                                       [EDIT_MOVE_STRATUM] = 4,   [EDIT_PIN] = 2,
+                                       [EDIT_HOLD] = 2 };
+    struct lsm_stratum *s;
+
+    if (tag == EDIT_LOAD) {
+        *load = rd_leb(r);
+        return;
+    }
+    if (tag == EDIT_ADD_STRATUM) {
+        s = lsm__stratum_new(db, get_id(r));
+        if (s == NULL || read_stratum(s, r, err) != BASIN_OK)
+            rd_fail(r);
+        lsm__stratum_unref(s);
+        return;
+    }
+    if (tag == EDIT_PIN || tag == EDIT_UNPIN || tag == EDIT_HOLD)
+        (void)rd_leb_bytes(r);
+    if (tag == EDIT_PIN)
+        (void)rd_leb_bytes(r);
+    if ((size_t)tag >= COUNT_OF(numbers) ||
+        (numbers[tag] == 0 && tag != EDIT_UNPIN && tag != EDIT_CLEAN))
+        rd_fail(r);
+    for (uint8_t i = 0; rd_ok(r) && i < numbers[tag]; i++)
+        (void)rd_leb(r);
+}
+
+basin_status
+lsm__edit_load_of(struct lsm *db, struct bytes body, uint64_t *seqno, basin_error *err)
+{
+    struct rd r = rd_over(body.data, body.size);
+
+    *seqno = 0;
+    while (rd_ok(&r) && rd_left(&r) > 0)
+        skip_field(db, (enum edit_tag)rd_u8(&r), &r, seqno, err);
+    if (!rd_done(&r))
+        return error_set(err, BASIN_CORRUPT, "edit: stopped at byte %zu of %zu", r.at, r.size);
+    return BASIN_OK;
+}

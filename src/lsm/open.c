@@ -152,6 +152,7 @@ handle_free(struct lsm *db)
     }
     lsm__values_close(db);
     lsm__readers_close(db);
+    lsm__reader_close(db);
     lsm__log_unref(db->log);
     store_close(db->store);
     stratum_cache_free(db->cache);
@@ -354,6 +355,7 @@ open_writer(struct lsm *db, basin_error *err)
     struct recovery r = { .manifest = &db->manifest };
     uint64_t epoch;
 
+    TRY(lsm__readers_open_writer(db, err));
     TRY(db->rebuild ? lsm__rebuild(db, &r, err) : lsm__recover(db, &r, err));
     epoch = newest_epoch(&r);
     adopt(db, &r);
@@ -370,7 +372,7 @@ open_writer(struct lsm *db, basin_error *err)
     TRY(st);
     TRY(settle_tail(db, &r, err));
     TRY(store_sweep(db->store, err));
-    TRY(lsm__readers_open_writer(db, err));
+    lsm__readers_ready(db);
     TRY(lsm__values_open(db, err));
     TRY(lsm__sweep_orphans(db, err));
     TRY(lsm__background_start(db, err));
@@ -461,7 +463,7 @@ lsm_close(struct lsm *db, basin_error *err)
         st = close_writer(db, err);
     lsm__version_unref(db->current);
     db->current = NULL;
-    lsm__dead_release(db, true);
+    lsm__dead_release(db, !db->o.read_only);
     handle_free(db);
     return st;
 }

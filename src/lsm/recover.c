@@ -31,8 +31,15 @@ lsm__recover_newest(void *ctx, const char *name, uint64_t size, basin_error *err
 
 /* ------------------------------------------------------------------ walking the logs */
 
-typedef basin_status record_fn(struct lsm *db, struct recovery *r, const struct record *rec,
-                               basin_error *err);
+static basin_status
+check_bound(const struct recovery *r, const struct log_reader *log, basin_error *err)
+{
+    if (!r->bounded || r->stopped || log->epoch != r->limit.epoch || log->at >= r->limit.at)
+        return BASIN_OK;
+    return error_set(err, BASIN_CORRUPT, "log %llu: damaged at byte %llu, committed up to %llu",
+                     (unsigned long long)log->epoch, (unsigned long long)log->at,
+                     (unsigned long long)r->limit.at);
+}
 
 static basin_status
 walk_log(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, basin_error *err)
@@ -42,7 +49,10 @@ walk_log(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, b
     struct record rec;
 
     TRY(lsm__log_reader_open(db, from, &log, err));
-    log.live = r->live;
+    if (r->bounded && from.epoch == r->limit.epoch) {
+        log.limit = r->limit.at;
+        log.live = true;
+    }
     while (!r->stopped && (st = lsm__log_reader_next(&log, &rec, err)) == BASIN_OK) {
         st = fn(db, r, &rec, err);
         if (st != BASIN_OK)
@@ -50,20 +60,20 @@ walk_log(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, b
         r->end = rec.after;
     }
     if (st == BASIN_END)
-        st = BASIN_OK;
+        st = check_bound(r, &log, err);
     lsm__log_reader_close(&log);
 out:
     return st;
 }
 
-static basin_status
-walk(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, basin_error *err)
+basin_status
+lsm__walk(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, basin_error *err)
 {
     basin_status st = BASIN_OK;
 
     for (size_t i = 0; i < r->log_count && !r->stopped; i++) {
         struct place at = { r->logs[i], 0 };
-        if (r->logs[i] < from.epoch)
+        if (r->logs[i] < from.epoch || (r->bounded && r->logs[i] > r->limit.epoch))
             continue;
         if (r->logs[i] == from.epoch)
             at = from;
@@ -102,13 +112,26 @@ take_hole(struct recovery *r, const struct record *rec, basin_error *err)
     return BASIN_OK;
 }
 
+/* A writer sheds its memtable by flushing; a reader has to carry what the log holds. */
+basin_status
+lsm__replay_fits(const struct lsm *db, const struct memtable *m, basin_error *err)
+{
+    basin_status st;
+
+    if (!db->o.read_only || memtable_used(m) <= db->o.mem_limit)
+        return BASIN_OK;
+    st = error_set(err, BASIN_LIMIT, "the log holds more than the memory limit of %llu bytes",
+                   (unsigned long long)db->o.mem_limit);
+    error_hint(err, "raise the limit, or let a writer flush");
+    return st;
+}
+
 static basin_status
 take_batch(struct lsm *db, struct recovery *r, const struct record *rec, basin_error *err)
 {
     basin_status st;
     uint64_t next;
 
-    (void)db;
     if (rec->type == RECORD_EDIT) {
         r->replayed_seqno = MAX_OF(r->replayed_seqno, rec->first_seqno);
         return BASIN_OK;
@@ -118,6 +141,7 @@ take_batch(struct lsm *db, struct recovery *r, const struct record *rec, basin_e
     TRY(lsm__apply_ops(r->table, rec->body, rec->first_seqno, &next, err));
     r->replayed_seqno = next - 1;
     r->batches++;
+    TRY(lsm__replay_fits(db, r->table, err));
 out:
     return st;
 }
@@ -156,16 +180,28 @@ lsm__recover(struct lsm *db, struct recovery *r, basin_error *err)
         goto out;
     }
     r->seqno = r->manifest->seqno;
-    TRY(walk(db, r, from, take_edit, err));
+    TRY(lsm__walk(db, r, from, take_edit, err));
     r->seqno = MAX_OF(r->seqno, r->manifest->seqno);
     TRY(check_first_log(r, err));
     TRY(memtable_new(db->mem, lsm__fold_table(db), &r->table, err));
     r->stopped = false;
-    TRY(walk(db, r, r->manifest->replay_from, take_batch, err));
+    TRY(lsm__walk(db, r, r->manifest->replay_from, take_batch, err));
     r->seqno = MAX_OF(r->seqno, r->replayed_seqno);
 out:
     if (st == BASIN_CORRUPT && err != NULL && err->hint[0] == 0)
         error_hint(err, "run basin check, then basin repair or basin salvage");
+    return st;
+}
+
+basin_status
+lsm__replay(struct lsm *db, struct recovery *r, basin_error *err)
+{
+    basin_status st;
+
+    TRY(lsm__log_list(db, &r->logs, &r->log_count, &r->log_capacity, err));
+    TRY(check_first_log(r, err));
+    TRY(lsm__walk(db, r, r->manifest->replay_from, take_batch, err));
+out:
     return st;
 }
 

@@ -8,7 +8,8 @@
 
 struct recovery {
     struct manifest *manifest;  /* filled */
-    bool live;                  /* a writer may be at work: a bad record is the tail */
+    bool bounded;               /* a writer may be at work: only log before `limit` counts */
+    struct place limit;
     bool has_checkpoint;
     struct place checkpoint;
     uint64_t *logs;             /* epochs, ascending */
@@ -22,6 +23,16 @@ struct recovery {
 };
 
 basin_status lsm__recover(struct lsm *db, struct recovery *r, basin_error *err);
+/* Lists the logs and puts what they hold from manifest->replay_from on into r->table. */
+basin_status lsm__replay(struct lsm *db, struct recovery *r, basin_error *err);
+/* LIMIT for a reader whose memtable would outgrow its memory. */
+basin_status lsm__replay_fits(const struct lsm *db, const struct memtable *m, basin_error *err);
+/* Calls fn for each record of r->logs from a place on; r->end moves behind it. CORRUPT when log is
+ * bounded and ends before. */
+typedef basin_status record_fn(struct lsm *db, struct recovery *r, const struct record *rec,
+                               basin_error *err);
+basin_status lsm__walk(struct lsm *db, struct recovery *r, struct place from, record_fn *fn,
+                       basin_error *err);
 /* For store_list over "ckpt": keeps the newest name in the recovery. */
 basin_status lsm__recover_newest(void *ctx, const char *name, uint64_t size, basin_error *err);
 void lsm__recovery_release(struct lsm *db, struct recovery *r);

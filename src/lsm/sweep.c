@@ -3,19 +3,18 @@
 /*
  * Strata that no manifest names: what a crash left between writing and publishing, and what was
  * retired while a reader still needed it. Only strata of earlier epochs are looked at, so that
- * nothing that is just being written can be met.
+ * nothing that is just being written can be met. They count as retired now: a reader process that
+ * opened before may still show them.
  */
 #include "lsm/internal.h"
 
-struct sweep {
-    struct lsm *db;
-    struct object_id *found;
-    size_t count, capacity;
-};
-
+/* Whether the manifest names it, or the log told that it was retired. */
 static bool
-is_live(const struct lsm *db, struct object_id id)
+is_known(const struct lsm *db, struct object_id id)
 {
+    for (const struct lsm_stratum *s = db->dead; s; s = s->next)
+        if (s->id.epoch == id.epoch && s->id.number == id.number)
+            return true;
     for (size_t i = 0; i < db->manifest.stratum_count; i++)
         if (db->manifest.strata[i]->id.epoch == id.epoch &&
             db->manifest.strata[i]->id.number == id.number)
@@ -26,41 +25,33 @@ is_live(const struct lsm *db, struct object_id id)
 static basin_status
 note_orphan(void *ctx, const char *name, uint64_t size, basin_error *err)
 {
-    struct sweep *s = ctx;
-    struct object_id id, *more;
-    const basin_allocator *mem = s->db->mem;
+    struct lsm *db = ctx;
+    struct object_id id;
+    struct lsm_stratum *s;
 
-    (void)size;
-    if (!lsm__object_parse(name, &id) || id.epoch >= s->db->first_epoch || is_live(s->db, id))
+    if (!lsm__object_parse(name, &id) || id.epoch >= db->first_epoch || is_known(db, id))
         return BASIN_OK;
-    if (s->count == s->capacity) {
-        more = mem->resize(mem->ctx, s->found, s->capacity * sizeof(*more),
-                           (s->capacity + 64) * sizeof(*more));
-        if (more == NULL)
-            return error_set(err, BASIN_NO_MEM, "no memory for %zu orphans", s->capacity + 64);
-        s->found = more;
-        s->capacity += 64;
-    }
-    s->found[s->count++] = id;
+    s = lsm__stratum_new(db, id);
+    if (s == NULL)
+        return error_set(err, BASIN_NO_MEM, "no memory for an orphan");
+    s->size = size;
+    s->obsolete = true;
+    s->retired_epoch = db->manifest.place.epoch;
+    s->retired_at = db->manifest.place.at;
+    atomic_fetch_add_explicit(&db->retired_bytes, size, memory_order_relaxed);
+    lsm__stratum_unref(s); /* to the dead ones */
     return BASIN_OK;
 }
 
-/* At open, before anything is written; a live reader of an earlier epoch puts it off. */
+/* At open, before anything is written. */
 basin_status
 lsm__sweep_orphans(struct lsm *db, basin_error *err)
 {
-    basin_status st = BASIN_OK;
-    struct sweep s = { .db = db };
-    char name[LSM_OBJECT_NAME_SIZE];
+    basin_status st;
 
-    if (lsm__readers_count(db) > 0)
-        return BASIN_OK;
-    TRY(store_list(db->store, "strata", note_orphan, &s, err));
-    for (size_t i = 0; i < s.count; i++) {
-        lsm__object_name(name, "strata", s.found[i]);
-        (void)!store_remove(db->store, name, NULL);
-    }
+    lsm__dead_release(db, true);
+    TRY(store_list(db->store, "strata", note_orphan, db, err));
+    lsm__dead_release(db, true);
 out:
-    mem_free(db->mem, s.found, s.capacity * sizeof(*s.found));
     return st;
 }

@@ -132,6 +132,23 @@ choose_seqno(struct lsm *db, const struct lsm_begin *how, uint64_t *seqno, basin
     return BASIN_OK;
 }
 
+/* Here every version has what an open snapshot sees; in a reader process only the snapshot's own
+ * one does, because the writer merges without knowing of it. */
+static struct version *
+version_for(const struct lsm *db, const struct lsm_begin *how, uint64_t seqno)
+{
+    struct snapshot *s = db->snapshots.next;
+
+    if (!db->o.read_only || how->at_seqno == 0 ||
+        seqno == atomic_load_explicit(&db->visible, memory_order_acquire))
+        return db->current;
+    while (s != &db->snapshots && s->seqno != seqno)
+        s = s->next;
+    if (s == &db->snapshots)
+        return db->current; /* a pin */
+    return ((struct lsm_txn *)((char *)s - offsetof(struct lsm_txn, snapshot)))->version;
+}
+
 static basin_status
 txn_snapshot(struct lsm *db, const struct lsm_begin *how, struct lsm_txn *txn, basin_error *err)
 {
@@ -140,8 +157,8 @@ txn_snapshot(struct lsm *db, const struct lsm_begin *how, struct lsm_txn *txn, b
     os_mutex_lock(db->mu);
     st = choose_seqno(db, how, &txn->snapshot.seqno, err);
     if (st == BASIN_OK) {
+        txn->version = version_for(db, how, txn->snapshot.seqno);
         lsm__snapshot_add(db, &txn->snapshot);
-        txn->version = db->current;
         lsm__version_ref(txn->version);
         db->children++;
     }
@@ -231,10 +248,13 @@ txn_free(struct lsm_txn *txn)
     os_mutex_lock(db->mu);
     lsm__snapshot_remove(db, &txn->snapshot);
     db->children--;
+    lsm__reader_snapshots(db);
     os_mutex_unlock(db->mu);
     if (txn->holds_writer)
         lsm__writer_leave(db, false);
     lsm__version_unref(txn->version);
+    if (db->o.read_only) /* maps keep the space of what the writer removes */
+        lsm__dead_release(db, false);
     memtable_unref(txn->index);
     for (k = txn->kept; k; k = next) {
         next = k->next;

@@ -28,6 +28,7 @@ version_free(struct version *v)
         db->versions = v->older;
     if (v->older != NULL)
         v->older->newer = v->newer;
+    lsm__reader_released(db);
     os_mutex_unlock(db->dead_mu);
     for (size_t i = 0; i < v->mem_count; i++)
         memtable_unref(v->mems[i]);
@@ -316,6 +317,8 @@ lsm__stratum_use(struct lsm_stratum *ls, struct stratum **out, basin_error *err)
         return BASIN_OK;
     lsm__object_name(name, "strata", ls->id);
     st = store_open(db->store, name, &from, err);
+    if (st == BASIN_NOT_FOUND && !lsm__is_pinned(db))
+        FAIL(err, BASIN_TOO_OLD, "%s: removed by the writer; this reader has no slot", name);
     if (st == BASIN_NOT_FOUND)
         FAIL(err, BASIN_CORRUPT, "%s: the stratum is missing", name);
     TRY(st);
