@@ -95,6 +95,8 @@ struct worker {
     struct chance chance;
     struct tally tally;
     uint64_t until_ns;
+    uint64_t clock_ns; /* as read after the last operation */
+    uint64_t ahead;    /* index that comes next */
     uint64_t from;
     uint64_t to;
     uint64_t done_ns;

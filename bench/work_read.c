@@ -12,7 +12,7 @@
 #include "work.h"
 
 static uint64_t
-pick_index(struct worker *w, enum pick pick)
+draw(struct worker *w, enum pick pick)
 {
     const struct world *world = w->run->world;
 
@@ -27,6 +27,18 @@ pick_index(struct worker *w, enum pick pick)
     return chance_below(&w->chance, world->count);
 }
 
+/* Draws the index after the next one, so that the driver's own slot is in the cache by then. */
+static uint64_t
+next_index(struct worker *w, enum pick pick)
+{
+    uint64_t index = w->ahead;
+
+    w->ahead = draw(w, pick);
+    if (w->ahead < w->run->world->count)
+        __builtin_prefetch((const void *)&w->run->state.slots[w->ahead]);
+    return index;
+}
+
 static void
 get_main(struct worker *w)
 {
@@ -34,14 +46,15 @@ get_main(struct worker *w)
     const struct engine *e = w->run->column->engine;
 
     w->from = w->number * (uint64_t)(ZIPF_DRAWS / 4);
-    while (now_ns() < w->until_ns && (g->count == 0 || w->tally.ops < g->count)) {
+    w->ahead = draw(w, g->pick);
+    while (w->clock_ns < w->until_ns && (g->count == 0 || w->tally.ops < g->count)) {
         if (g->snapshot == 0) {
-            worker_get(w, pick_index(w, g->pick));
+            worker_get(w, next_index(w, g->pick));
             continue;
         }
         e->snapshot(w->handle, true);
         for (unsigned i = 0; i < g->snapshot; i++)
-            worker_get(w, pick_index(w, g->pick));
+            worker_get(w, next_index(w, g->pick));
         e->snapshot(w->handle, false);
     }
 }
@@ -107,7 +120,8 @@ short_scan(struct worker *w)
     scan_check_init(&c, &r->state, rank, false);
     from = now_ns();
     r->column->engine->scan(w->handle, &ask, scan_check_visit, &c);
-    hist_add(&w->tally.hist, now_ns() - from);
+    w->clock_ns = now_ns();
+    hist_add(&w->tally.hist, w->clock_ns - from);
     if (c.seen < PAIRS && left > c.seen)
         scan_check_end(&c);
     w->tally.ops++;
@@ -119,7 +133,7 @@ short_scan(struct worker *w)
 static void
 scan_100_main(struct worker *w)
 {
-    while (now_ns() < w->until_ns)
+    while (w->clock_ns < w->until_ns)
         short_scan(w);
 }
 
@@ -150,8 +164,9 @@ mixed_main(struct worker *w)
     struct batch b;
 
     batch_init(&b, 1);
-    while (now_ns() < w->until_ns) {
-        uint64_t index = pick_index(w, PICK_ZIPF);
+    w->ahead = draw(w, PICK_ZIPF);
+    while (w->clock_ns < w->until_ns) {
+        uint64_t index = next_index(w, PICK_ZIPF);
 
         if (chance_next(&w->chance) & 1) {
             worker_get(w, index);
@@ -176,8 +191,9 @@ read_while_write_main(struct worker *w)
     struct batch b;
 
     batch_init(&b, 1);
-    while (now_ns() < w->until_ns) {
-        uint64_t index = chance_below(&w->chance, w->run->world->count);
+    w->ahead = draw(w, PICK_HIT);
+    while (w->clock_ns < w->until_ns) {
+        uint64_t index = next_index(w, PICK_HIT);
 
         if (w->number == 0) {
             worker_get(w, index);

@@ -27,7 +27,7 @@ fill_main(struct worker *w)
     struct batch b;
 
     batch_init(&b, f->batch);
-    while (at < f->to && now_ns() < w->until_ns) {
+    while (at < f->to && w->clock_ns < w->until_ns) {
         for (; b.count < f->batch && at < f->to; at++)
             batch_add(&b, w->run, index_at(w->run, f, at), false);
         batch_commit(&b, w, false);
@@ -90,7 +90,7 @@ overwrite_main(struct worker *w)
     struct batch b;
 
     batch_init(&b, o->batch);
-    while (w->tally.ops < o->count && now_ns() < w->until_ns) {
+    while (w->tally.ops < o->count && w->clock_ns < w->until_ns) {
         while (b.count < o->batch)
             batch_add(&b, w->run, chance_below(&w->chance, o->span), false);
         batch_commit(&b, w, false);
@@ -241,7 +241,7 @@ durable_main(struct worker *w)
     struct batch b;
 
     batch_init(&b, d->batch);
-    while (at < end && now_ns() < w->until_ns) {
+    while (at < end && w->clock_ns < w->until_ns) {
         for (; b.count < d->batch && at < end; at++)
             batch_add(&b, w->run, at, false);
         batch_commit(&b, w, false);

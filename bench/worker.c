@@ -35,6 +35,7 @@ prepare(struct run *r, struct worker *w, unsigned number, const void *plan)
     w->number = number;
     w->chance.state = r->world->seed * 1000003 + number * 7919 + 17;
     w->handle = r->column->engine->handle_open(r->db);
+    w->clock_ns = 0;
     memset(&w->tally, 0, sizeof w->tally);
 }
 
@@ -72,15 +73,15 @@ worker_get(struct worker *w, uint64_t index)
     bool stored = index < world->count, found;
     uint32_t before = 0;
     size_t size = 0;
-    uint64_t from, took;
+    uint64_t from;
 
     key_make(world, index, key);
     if (stored)
         before = atomic_load_explicit(&state->slots[index], memory_order_seq_cst);
     from = now_ns();
     found = w->run->column->engine->get(w->handle, key, sizeof key, value, sizeof value, &size);
-    took = now_ns() - from;
-    hist_add(&w->tally.hist, took);
+    w->clock_ns = now_ns();
+    hist_add(&w->tally.hist, w->clock_ns - from);
     w->tally.ops++;
     w->tally.verified++;
     if (found != (stored && before >> SLOT_SHIFT != 0 && !(before & SLOT_DELETED)))
@@ -135,7 +136,8 @@ batch_commit(struct batch *b, struct worker *w, bool deletes)
     uint64_t from = now_ns();
 
     r->column->engine->put(w->handle, b->pairs, b->count);
-    hist_add(&w->tally.hist, now_ns() - from);
+    w->clock_ns = now_ns();
+    hist_add(&w->tally.hist, w->clock_ns - from);
     for (size_t i = 0; i < b->count; i++)
         state_settle(&r->state, b->indexes[i], deletes);
     w->tally.ops += b->count;
