@@ -41,8 +41,8 @@ struct world {
     struct built *built[WORLD_MAX];
     size_t built_count;
     struct lsm_run runs[WORLD_MAX]; /* in the order of a version */
-    struct lsm_stratum *strata[WORLD_MAX][8];
-    size_t run_count;
+    struct lsm_stratum *strata[WORLD_MAX][8]; /* of the runs, in the order of their making */
+    size_t run_count, runs_made;
     struct memtable *newest_first[WORLD_MAX];
     struct version version;
     basin_error err;
@@ -239,18 +239,15 @@ world_add_run(struct world *w, struct lsm_stratum *const *strata, size_t count)
     size_t at = 0;
     uint32_t level = strata[0]->level;
 
-    assert_true(w->run_count < WORLD_MAX && count <= 8);
+    assert_true(w->runs_made < WORLD_MAX && count <= 8);
     while (at < w->run_count &&
            (w->runs[at].level < level ||
             (w->runs[at].level == level && w->runs[at].run > strata[0]->run)))
         at++;
     memmove(w->runs + at + 1, w->runs + at, (w->run_count - at) * sizeof *w->runs);
-    memmove(w->strata + at + 1, w->strata + at, (w->run_count - at) * sizeof *w->strata);
-    memcpy(w->strata[at], strata, count * sizeof *strata);
-    w->runs[at] = (struct lsm_run){ level, strata[0]->run, count, NULL };
+    memcpy(w->strata[w->runs_made], strata, count * sizeof *strata);
+    w->runs[at] = (struct lsm_run){ level, strata[0]->run, count, w->strata[w->runs_made++] };
     w->run_count++;
-    for (size_t i = 0; i < w->run_count; i++)
-        w->runs[i].strata = w->strata[i];
 }
 
 /* The version of what was added so far; until more is. */
