@@ -103,8 +103,8 @@ compress_lz4(struct codec *c, struct bytes in, uint8_t *out, size_t capacity)
         c->lz4_state = mem_new(c->mem, (size_t)LZ4_sizeofState());
     if (!c->lz4_state)
         return 0;
-    n = LZ4_compress_fast_extState(c->lz4_state, (const char *)in.data, (char *)out,
-                                   (int)in.size, (int)MIN_OF(capacity, (size_t)INT32_MAX), 1);
+    n = LZ4_compress_fast_extState(c->lz4_state, (const char *)in.data, (char *)out, (int)in.size,
+                                   (int)MIN_OF(capacity, (size_t)INT32_MAX), 1);
     return n > 0 ? (size_t)n : 0;
 }
 

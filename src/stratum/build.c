@@ -43,7 +43,7 @@ leaf_builder_clear(struct leaf_builder *b)
 struct bytes
 leaf_builder_key(const struct leaf_builder *b, size_t i)
 {
-    return bytes_of(b->keys.data + b->entries[i].key_at, b->entries[i].key_size);
+    return buf_part(&b->keys, b->entries[i].key_at, b->entries[i].key_size);
 }
 
 static size_t
@@ -64,8 +64,11 @@ dense_entry_size(size_t count, size_t key_size, size_t shared)
 static uint8_t
 seqno_width(uint64_t span)
 {
-    return span == 0 ? 0 : span <= UINT8_MAX ? 1 : span <= UINT16_MAX ? 2 : span <= UINT32_MAX ? 4
-                                                                                             : 8;
+    return span == 0            ? 0
+           : span <= UINT8_MAX  ? 1
+           : span <= UINT16_MAX ? 2
+           : span <= UINT32_MAX ? 4
+                                : 8;
 }
 
 /* The sums that a page size follows from. */
@@ -331,13 +334,14 @@ put_dense(struct layout *y)
 }
 
 basin_status
-leaf_builder_finish(const struct leaf_builder *b, bool elide, struct buf *to,
-                    enum block_kind *kind, basin_error *err)
+leaf_builder_finish(const struct leaf_builder *b, bool elide, struct buf *to, enum block_kind *kind,
+                    basin_error *err)
 {
     struct layout y = { .b = b, .prefix_size = b->prefix_size };
-    struct page_sums s = { b->count,       b->prefix_size, b->key_bytes, b->leb_bytes,
-                           b->value_bytes, b->dense_bytes, 0,            b->mixed,
-                           b->all_empty };
+    struct page_sums s = {
+        b->count, b->prefix_size, b->key_bytes, b->leb_bytes, b->value_bytes, b->dense_bytes,
+        0,        b->mixed,       b->all_empty
+    };
     size_t room;
     bool dense;
 

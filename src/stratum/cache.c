@@ -21,9 +21,9 @@ struct stratum_cache {
     atomic_size_t used;
     atomic_flag lock;
     _Atomic(struct frame *) segments[SEGMENTS_MAX];
-    uint32_t frames;     /* GUARDED(lock): numbers given out so far */
-    uint32_t free_first; /* GUARDED(lock) */
-    uint32_t hand;       /* GUARDED(lock) */
+    uint32_t frames;                  /* GUARDED(lock): numbers given out so far */
+    uint32_t free_first;              /* GUARDED(lock) */
+    uint32_t hand;                    /* GUARDED(lock) */
     struct codec *codecs[CODECS_MAX]; /* GUARDED(lock) */
     size_t codecs_count;              /* GUARDED(lock) */
 };

@@ -14,13 +14,13 @@ typedef _Atomic uint64_t cache_slot;
 
 struct frame {
     const basin_allocator *mem;
-    cache_slot *slot;    /* NULL: private to its holder, freed at unpin */
-    uint8_t *memory;     /* what is freed */
+    cache_slot *slot; /* NULL: private to its holder, freed at unpin */
+    uint8_t *memory;  /* what is freed */
     size_t memory_size;
-    struct bytes data;   /* inside memory */
+    struct bytes data; /* inside memory */
     uint8_t kind;
-    bool live;           /* GUARDED(cache lock) */
-    uint32_t next_free;  /* GUARDED(cache lock) */
+    bool live;          /* GUARDED(cache lock) */
+    uint32_t next_free; /* GUARDED(cache lock) */
     atomic_bool referenced;
 };
 

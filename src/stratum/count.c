@@ -27,8 +27,8 @@ stratum_rank(struct stratum *s, struct bytes key, uint64_t *entries_before, basi
     TRY(stratum__pin_index(s, group, &index_page, &index, err));
     child = node_search(&index, &to, 0, &compares);
     TRY(stratum__pin_leaf(s, &index, child, &leaf_page, &leaf, err));
-    *entries_before = node_entries(&index, child) +
-                      leaf_seek(&leaf, &dense, key, UINT64_MAX, &none, &compares);
+    *entries_before =
+        node_entries(&index, child) + leaf_seek(&leaf, &dense, key, UINT64_MAX, &none, &compares);
 out:
     stratum__unpin(&leaf_page);
     stratum__unpin(&index_page);

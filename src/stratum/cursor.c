@@ -18,16 +18,16 @@ struct stratum_cursor {
     bool valid;
     bool index_open;
     bool leaf_open;
-    uint32_t group;     /* of the open index block */
-    uint32_t child;     /* leaf in the index block */
-    uint32_t at;        /* entry in the leaf */
+    uint32_t group; /* of the open index block */
+    uint32_t child; /* leaf in the index block */
+    uint32_t at;    /* entry in the leaf */
     struct page index_page;
     struct node index;
     struct page leaf_page;
     struct leaf leaf;
     struct dense_at dense;
-    struct buf key;     /* prefix and rest of the current key */
-    struct buf target;  /* copy of a seek's key that is the cursor's own */
+    struct buf key;    /* prefix and rest of the current key */
+    struct buf target; /* copy of a seek's key that is the cursor's own */
     struct entry entry;
     stratum_fault_fn *fault; /* with skip_damage */
     void *fault_ctx;
@@ -101,8 +101,8 @@ open_leaf(struct stratum_cursor *c, uint32_t i, basin_error *err)
     TRY(stratum__pin_leaf(c->s, &c->index, i, &c->leaf_page, &c->leaf, err));
     buf_clear(&c->key);
     if (buf_reserve(&c->key, (size_t)c->leaf.key_max + 1) != BASIN_OK)
-        FAIL(err, BASIN_NO_MEM, "stratum %s: no memory for a key of %u bytes",
-             c->s->source->name, c->leaf.key_max);
+        FAIL(err, BASIN_NO_MEM, "stratum %s: no memory for a key of %u bytes", c->s->source->name,
+             c->leaf.key_max);
     prefix = leaf_prefix(&c->leaf);
     if (prefix.size)
         memcpy(c->key.data, prefix.data, prefix.size);
@@ -136,8 +136,8 @@ show_entry(struct stratum_cursor *c, uint32_t at, size_t agree)
         }
     } else {
         dense_goto(l, &c->dense, at);
-        e->key = bytes_of(c->key.data,
-                          l->prefix_size + dense_build(l, &c->dense, c->key.data, agree));
+        e->key =
+            bytes_of(c->key.data, l->prefix_size + dense_build(l, &c->dense, c->key.data, agree));
         e->value = BYTES_NULL;
         e->kind = leaf_kind(l, at);
     }

@@ -75,8 +75,7 @@ filter_build(struct bytes lines, uint32_t bits, uint64_t data_at, struct buf *to
 }
 
 basin_status
-filter_validate(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at,
-                basin_error *err)
+filter_validate(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at, basin_error *err)
 {
     struct rd r = rd_over(data, size);
     uint32_t lines = rd_u32(&r);

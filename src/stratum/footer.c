@@ -125,8 +125,7 @@ footer_decode(const uint8_t from[FOOTER_SIZE], uint64_t size, struct footer *f, 
     version = rd_u16(&r);
     footer_size = rd_u16(&r);
     if (version != FORMAT_VERSION)
-        FAIL(err, BASIN_VERSION, "footer: format %u, this build reads %d", version,
-             FORMAT_VERSION);
+        FAIL(err, BASIN_VERSION, "footer: format %u, this build reads %d", version, FORMAT_VERSION);
     footer_fields(&r, f);
     if (f->features & ~(uint32_t)FEATURE_ALL)
         FAIL(err, BASIN_VERSION, "footer: features %08x, this build knows %08x", f->features,

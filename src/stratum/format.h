@@ -78,16 +78,28 @@ enum {
     NODE_FLAGS = 63
 };
 
+/* Parts of bytes and buffers that may be empty and without memory. */
+static inline struct bytes
+bytes_behind(struct bytes b, size_t n)
+{
+    return n ? bytes_of(b.data + n, b.size - n) : b;
+}
+static inline struct bytes
+buf_part(const struct buf *b, size_t at, size_t n)
+{
+    return n ? bytes_of(b->data + at, n) : BYTES_NULL;
+}
+
 /* ------------------------------------------------------------------ blocks (block.c) */
 
 /* How the blocks of one object are stored; made once per writer and reader. */
 struct block_form {
     const basin_allocator *mem;
-    uint64_t seed;              /* of checksums: binds database and object */
+    uint64_t seed; /* of checksums: binds database and object */
     uint64_t database_id[2];
     uint64_t object_id[2];
     bool sealed;
-    struct codec_key key;       /* the object's subkey; wiped at release */
+    struct codec_key key; /* the object's subkey; wiped at release */
     const struct codec_hook *hook;
 };
 
@@ -143,13 +155,13 @@ struct leaf {
     uint8_t kind; /* BLOCK_POINT or BLOCK_DENSE */
     uint8_t flags;
     uint8_t seqno_width;
-    uint8_t entry_kind;     /* dense, when not mixed */
+    uint8_t entry_kind; /* dense, when not mixed */
     uint16_t prefix_size;
     uint16_t key_max;
     uint64_t seqno_base;
-    uint32_t prints_at;     /* point: fingerprints */
-    uint32_t offsets_at;    /* point: count; dense: one per 16 */
-    uint32_t kinds_at;      /* dense and mixed */
+    uint32_t prints_at;  /* point: fingerprints */
+    uint32_t offsets_at; /* point: count; dense: one per 16 */
+    uint32_t kinds_at;   /* dense and mixed */
     uint32_t seqnos_at;
     uint32_t prefix_at;
     uint32_t entries_at;
@@ -221,10 +233,10 @@ leaf_slot(const struct leaf *l, uint32_t i)
  * bytes are built only when asked for.
  */
 struct dense_at {
-    uint32_t index;                  /* of the current entry */
-    uint32_t parsed;                 /* entries of the group that stand in the arrays */
-    uint32_t next_at;                /* behind the last parsed entry */
-    uint32_t own_at[RESTART_EVERY];  /* own bytes of each */
+    uint32_t index;                 /* of the current entry */
+    uint32_t parsed;                /* entries of the group that stand in the arrays */
+    uint32_t next_at;               /* behind the last parsed entry */
+    uint32_t own_at[RESTART_EVERY]; /* own bytes of each */
     uint16_t shared[RESTART_EVERY];
     uint16_t own[RESTART_EVERY];
 };
@@ -277,11 +289,11 @@ struct leaf_builder {
     size_t count;
     bool all_empty;
     bool mixed;
-    size_t prefix_size;   /* shared by all keys so far */
-    size_t key_bytes;     /* sums over the entries */
+    size_t prefix_size; /* shared by all keys so far */
+    size_t key_bytes;   /* sums over the entries */
     size_t leb_bytes;
     size_t value_bytes;
-    size_t dense_bytes;   /* own bytes and lengths, with keys at restarts whole */
+    size_t dense_bytes; /* own bytes and lengths, with keys at restarts whole */
     size_t key_max;
     uint64_t seqno_min;
     uint64_t seqno_max;
@@ -308,12 +320,12 @@ struct fence {
     uint64_t at;
     uint64_t entries; /* before the child, in the whole stratum */
     uint64_t deletes;
-    uint64_t leaves;  /* root only: leaf pages before the child */
+    uint64_t leaves; /* root only: leaf pages before the child */
     uint64_t seqno_max;
     uint64_t filter_at;
     uint32_t size;
     uint32_t filter_size;
-    bool continues;   /* the child's first key is the last key of the child before it */
+    bool continues;       /* the child's first key is the last key of the child before it */
     uint64_t first_seqno; /* of the child's first entry, when it continues */
 };
 
@@ -336,8 +348,8 @@ struct node {
     uint32_t seqnos_at;
     uint32_t leaves_at;
     uint32_t filters_at;
-    uint32_t tails_at;    /* u32 end of each tail */
-    uint32_t lengths_at;  /* u16 separator length after the common prefix */
+    uint32_t tails_at;   /* u32 end of each tail */
+    uint32_t lengths_at; /* u16 separator length after the common prefix */
     uint32_t tail_bytes_at;
 };
 
@@ -389,7 +401,7 @@ bool node_continues(const struct node *n, uint32_t i, struct bytes key);
 
 struct node_builder {
     const basin_allocator *mem;
-    struct buf keys;      /* separators, one after the other */
+    struct buf keys; /* separators, one after the other */
     struct fence *fences;
     uint32_t *key_ends;
     size_t count;
@@ -401,8 +413,8 @@ struct node_builder {
 void node_builder_init(struct node_builder *b, const basin_allocator *mem);
 void node_builder_release(struct node_builder *b);
 void node_builder_clear(struct node_builder *b, uint64_t first);
-basin_status node_builder_add(struct node_builder *b, struct bytes separator,
-                              const struct fence *f, basin_error *err);
+basin_status node_builder_add(struct node_builder *b, struct bytes separator, const struct fence *f,
+                              basin_error *err);
 struct bytes node_builder_key(const struct node_builder *b, size_t i);
 size_t node_builder_size(const struct node_builder *b);
 /* end: entries, deletes and leaves behind the last child. */

@@ -8,8 +8,8 @@
  * Dense page: all values empty; keys are front coded with a whole key every 16 entries. A seek
  * halves over the whole keys and steps through at most 16 entries, comparing in place.
  *
- * A page is walked once (leaf_validate); afterwards accessors only clamp, so that bytes which change
- * under a map give a wrong answer at worst. Nothing here allocates or decodes a page.
+ * A page is walked once (leaf_validate); afterwards accessors only clamp, so that bytes which
+ * change under a map give a wrong answer at worst. Nothing here allocates or decodes a page.
  * Format: docs/format/stratum.md, "Leaf pages".
  */
 #include "stratum/format.h"
@@ -258,8 +258,7 @@ validate_dense(const struct leaf *l, basin_error *err)
         before = e.shared + e.own;
     }
     if (e.next_at != l->size)
-        return error_set(err, BASIN_CORRUPT, "%u bytes behind the last entry",
-                         l->size - e.next_at);
+        return error_set(err, BASIN_CORRUPT, "%u bytes behind the last entry", l->size - e.next_at);
     return BASIN_OK;
 }
 
@@ -288,8 +287,8 @@ struct target {
     struct bytes rest;
     uint64_t prefix8;
     uint64_t snapshot;
-    bool after;  /* every version of the key counts as before the target */
-    bool equal;  /* out: the entry found has this key */
+    bool after; /* every version of the key counts as before the target */
+    bool equal; /* out: the entry found has this key */
     uint64_t compares;
 };
 
@@ -305,7 +304,7 @@ target_init(struct target *t, const struct leaf *l, struct bytes key)
         c = -1;
     if (c != 0)
         return c;
-    t->rest = bytes_of(key.data + n, key.size - n);
+    t->rest = bytes_behind(key, n);
     t->prefix8 = key_prefix(t->rest);
     return 0;
 }
@@ -378,7 +377,7 @@ group_before(const struct leaf *l, struct target *t, uint32_t group)
     return comes_before(l, t, group * RESTART_EVERY, compare_rest(restart_key(l, group), t));
 }
 
-/* The last group whose first entry comes before the target; `from` is known to, group 0 need not. */
+/* The last group whose first entry comes before the target; `from` is known to, 0 need not. */
 static uint32_t
 dense_group(const struct leaf *l, struct target *t, uint32_t from)
 {
@@ -496,7 +495,7 @@ seek(const struct leaf *l, struct dense_at *d, struct bytes key, struct target *
         return point_seek(l, t, from->index + 1); /* none: 0 */
     if (from->index == LEAF_FROM_NONE || from->key.size < prefix)
         return dense_seek(l, d, t, 0);
-    return dense_seek_on(l, d, t, bytes_of(from->key.data + prefix, from->key.size - prefix));
+    return dense_seek_on(l, d, t, bytes_behind(from->key, prefix));
 }
 
 uint32_t

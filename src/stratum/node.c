@@ -260,7 +260,7 @@ node_search(const struct node *n, const struct place *to, uint32_t from, uint64_
         return 0;
     if (c > 0)
         return n->count - 1;
-    rest = bytes_of(key.data + shared, key.size - shared);
+    rest = bytes_behind(key, shared);
     if (from > 0) { /* gallop: the target is often near */
         uint64_t number = key_prefix(rest);
         uint32_t lo = from;
@@ -292,10 +292,9 @@ node_continues(const struct node *n, uint32_t i, struct bytes key)
         return false;
     if (n->prefix_size && memcmp(key.data, n->data + n->prefix_at, n->prefix_size) != 0)
         return false;
-    rest = bytes_of(key.data + n->prefix_size, length);
+    rest = bytes_behind(key, n->prefix_size);
     head = load_u64(n->data + n->prefixes_at + (size_t)i * 8);
-    return key_prefix(rest) == head &&
-           (plain == 0 || memcmp(tail.data, rest.data + 8, plain) == 0);
+    return key_prefix(rest) == head && (plain == 0 || memcmp(tail.data, rest.data + 8, plain) == 0);
 }
 
 /* ------------------------------------------------------------------ building */
@@ -356,7 +355,7 @@ node_builder_key(const struct node_builder *b, size_t i)
 {
     size_t from = i ? b->key_ends[i - 1] : 0;
 
-    return bytes_of(b->keys.data + from, b->key_ends[i] - from);
+    return buf_part(&b->keys, from, b->key_ends[i] - from);
 }
 
 basin_status
@@ -372,8 +371,7 @@ node_builder_add(struct node_builder *b, struct bytes separator, const struct fe
     if (b->count == 0)
         b->prefix_size = separator.size;
     else
-        b->prefix_size =
-            MIN_OF(b->prefix_size, bytes_shared(node_builder_key(b, 0), separator));
+        b->prefix_size = MIN_OF(b->prefix_size, bytes_shared(node_builder_key(b, 0), separator));
     b->fences[b->count] = *f;
     b->key_ends[b->count++] = (uint32_t)b->keys.size;
     return BASIN_OK;
@@ -450,7 +448,7 @@ wr_fences(struct wr *w, const struct node_builder *b, uint8_t flags, uint64_t se
     wr_bytes(w, bytes_of(b->keys.data, b->prefix_size));
     for (size_t i = 0; i < n; i++) {
         struct bytes key = node_builder_key(b, i);
-        wr_u64(w, key_prefix(bytes_of(key.data + b->prefix_size, key.size - b->prefix_size)));
+        wr_u64(w, key_prefix(bytes_behind(key, b->prefix_size)));
     }
     for (size_t i = 0; i < n; i++) {
         wr_wide(w, f[i].at - f[0].at, flags & NODE_WIDE_AT);

@@ -103,8 +103,8 @@ out:
 
 /* Root, ranges or properties: in place when plain, else into a private frame. */
 static basin_status
-load_fixed(struct stratum *s, enum block_kind kind, uint64_t at, uint32_t size,
-           struct frame **pin, struct bytes *data, basin_error *err)
+load_fixed(struct stratum *s, enum block_kind kind, uint64_t at, uint32_t size, struct frame **pin,
+           struct bytes *data, basin_error *err)
 {
     struct frame_content content = { 0 };
     const uint8_t *stored = s->view + (at - s->view_at);
@@ -191,8 +191,7 @@ load_root(struct stratum *s, basin_error *err)
         node_leaves(n, n->count) != f->leaves || node_entries(n, 0) != 0 ||
         node_entries(n, n->count) != f->entries || node_deletes(n, n->count) != f->deletes ||
         !(n->flags & NODE_FILTERS) != !(f->features & FEATURE_FILTER))
-        FAIL(err, BASIN_CORRUPT, "stratum %s: root and footer count differently",
-             s->source->name);
+        FAIL(err, BASIN_CORRUPT, "stratum %s: root and footer count differently", s->source->name);
 out:
     return st;
 }
@@ -227,12 +226,12 @@ load_ranges(struct stratum *s, basin_error *err)
     r = rd_over(data.data, data.size);
     count = rd_u64(&r);
     if (count == 0 || count != s->footer.range_tombstones || count > data.size / 10)
-        FAIL(err, BASIN_CORRUPT, "stratum %s: %llu range tombstones in %zu bytes",
-             s->source->name, (unsigned long long)count, data.size);
+        FAIL(err, BASIN_CORRUPT, "stratum %s: %llu range tombstones in %zu bytes", s->source->name,
+             (unsigned long long)count, data.size);
     s->ranges = mem_new(s->options.mem, (size_t)count * sizeof(*s->ranges));
     if (!s->ranges)
-        FAIL(err, BASIN_NO_MEM, "stratum %s: no memory for %llu range tombstones",
-             s->source->name, (unsigned long long)count);
+        FAIL(err, BASIN_NO_MEM, "stratum %s: no memory for %llu range tombstones", s->source->name,
+             (unsigned long long)count);
     s->ranges_count = (size_t)count;
     for (size_t i = 0; i < s->ranges_count; i++) {
         struct range_tombstone *t = &s->ranges[i];

@@ -42,8 +42,8 @@ validate(const struct stratum *s, const struct block_id *b, uint8_t kind, struct
         return leaf_validate(&leaf, err);
     }
     if (b->kind == BLOCK_FILTER)
-        return filter_validate(data.data, data.size, s->footer.filter_bits,
-                               b->at + BLOCK_HEAD_SIZE, err);
+        return filter_validate(data.data, data.size, s->footer.filter_bits, b->at + BLOCK_HEAD_SIZE,
+                               err);
     if (!node_open(&node, data.data, data.size))
         return error_set(err, BASIN_CORRUPT, "its arrays do not fit %zu bytes", data.size);
     if (node.first != node_leaves(&s->root, (uint32_t)b->number) ||
@@ -222,8 +222,8 @@ stratum__pin(struct stratum *s, const struct block_id *b, struct page *out, basi
     if (UNLIKELY(b->size < block_overhead(&s->form) || b->at > s->footer.root_at ||
                  b->size > s->footer.root_at - b->at || slot >= s->blocks))
         return error_set(err, BASIN_CORRUPT, "stratum %s: page %llu at %llu: %u bytes do not fit",
-                         s->source->name, (unsigned long long)b->number,
-                         (unsigned long long)b->at, b->size);
+                         s->source->name, (unsigned long long)b->number, (unsigned long long)b->at,
+                         b->size);
     if (!s->checked || b->at < s->view_at)
         return pin_frame(s, b, out, err);
     p = s->view + (b->at - s->view_at);
@@ -286,8 +286,8 @@ stratum__filter_has(const struct stratum *s, uint32_t group, const struct page *
     uint32_t size;
 
     node_filter_place(&s->root, group, &at, &size);
-    return filter_may_have(filter->data, filter->size, s->footer.filter_bits,
-                           at + BLOCK_HEAD_SIZE, hash);
+    return filter_may_have(filter->data, filter->size, s->footer.filter_bits, at + BLOCK_HEAD_SIZE,
+                           hash);
 }
 
 basin_status

@@ -23,14 +23,14 @@ struct stratum {
 
     const uint8_t *view; /* the object's bytes [view_at, size), or NULL */
     uint64_t view_at;
-    uint8_t *tail;       /* when the view is owned */
+    uint8_t *tail; /* when the view is owned */
     size_t tail_size;
 
     _Atomic uint64_t *checked; /* one bit per block in view that was checked */
     size_t checked_words;
-    cache_slot *slots;         /* one per block; NULL when everything is in view or no cache */
+    cache_slot *slots; /* one per block; NULL when everything is in view or no cache */
     size_t slots_count;
-    size_t blocks;             /* leaves, index blocks and filters */
+    size_t blocks; /* leaves, index blocks and filters */
 
     struct node root; /* when footer.leaves != 0 */
     struct frame *root_pin;
@@ -84,10 +84,10 @@ count_fast(_Atomic uint64_t *counter)
     atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + 1,
                           memory_order_relaxed);
 }
-#define COUNT(s, field)                                 \
-    do {                                                \
-        if ((s)->options.counters)                      \
-            count_fast(&(s)->options.counters->field);  \
+#define COUNT(s, field)                                \
+    do {                                               \
+        if ((s)->options.counters)                     \
+            count_fast(&(s)->options.counters->field); \
     } while (0)
 
 static inline void

@@ -6,11 +6,11 @@
  * which hold large values out of line.
  *
  * A stratum is an ordered run of entries plus range tombstones, written in one pass without a seek
- * (docs/format/stratum.md is the law). Order of entries: key ascending (memcmp, then shorter first),
- * then seqno descending (newest first).
+ * (docs/format/stratum.md is the law). Order of entries: key ascending (memcmp, then shorter
+ * first), then seqno descending (newest first).
  *
- * Threads:  a stratum is immutable and shared after open; a cursor, a hit and a writer are confined.
- *           The page cache is shared and locks by itself; its hit path takes no lock.
+ * Threads:  a stratum is immutable and shared after open; a cursor, a hit and a writer are
+ *           confined. The page cache is shared and locks by itself; its hit path takes no lock.
  * Errors:   bytes that fail a check are CORRUPT with "stratum NAME: page N at P: ..."; never an
  *           assertion, never an allocation of an unchecked size.
  */
@@ -52,8 +52,9 @@ struct range_tombstone {
 };
 
 /* Counters, shared by all strata of a database (E65). */
+/* cache_hits, filter_checks and filter_rejects may lose updates when threads collide. */
 struct stratum_counters {
-    _Atomic uint64_t pages_read;       /* pages fetched from a source, or first touched in a map */
+    _Atomic uint64_t pages_read; /* pages fetched from a source, or first touched in a map */
     _Atomic uint64_t bytes_read;
     _Atomic uint64_t pages_written;
     _Atomic uint64_t bytes_written;
@@ -61,8 +62,8 @@ struct stratum_counters {
     _Atomic uint64_t cache_misses;
     _Atomic uint64_t filter_checks;
     _Atomic uint64_t filter_rejects;
-    _Atomic uint64_t filter_bytes;     /* bytes of filter partitions read */
-    _Atomic uint64_t key_compares;     /* counted only with BASIN_DEBUG */
+    _Atomic uint64_t filter_bytes; /* bytes of filter partitions read */
+    _Atomic uint64_t key_compares; /* counted only with BASIN_DEBUG */
 };
 
 /* ------------------------------------------------------------------ page cache */
@@ -81,37 +82,37 @@ size_t stratum_cache_used(const struct stratum_cache *c);
 
 struct stratum_write_options {
     const basin_allocator *mem;
-    size_t page_size;          /* raw target; a longer entry makes a larger page */
+    size_t page_size; /* raw target; a longer entry makes a larger page */
     enum codec_id codec;
     int codec_level;
-    uint32_t filter_bits;      /* per key; 0 = no filter */
-    const struct codec_key *data_key;    /* NULL = not encrypted; a subkey is derived from it */
-    const struct codec_hook *hook;       /* NULL = none */
-    uint64_t database_id[2];   /* bound into checksums and associated data */
-    uint64_t object_id[2];     /* epoch and number of the object's name, bound likewise */
-    uint8_t salt[CODEC_SALT_SIZE]; /* random, drawn by the caller for this object */
-    uint64_t seqno_elide;      /* a page whose seqnos are all <= this, and that no range tombstone
-                                  of this stratum overlaps, carries none */
+    uint32_t filter_bits;             /* per key; 0 = no filter */
+    const struct codec_key *data_key; /* NULL = not encrypted; a subkey is derived from it */
+    const struct codec_hook *hook;    /* NULL = none */
+    uint64_t database_id[2];          /* bound into checksums and associated data */
+    uint64_t object_id[2];            /* epoch and number of the object's name, bound likewise */
+    uint8_t salt[CODEC_SALT_SIZE];    /* random, drawn by the caller for this object */
+    uint64_t seqno_elide; /* a page whose seqnos are all <= this, and that no range tombstone
+                             of this stratum overlaps, carries none */
     struct stratum_counters *counters; /* may be NULL */
 };
 
 /* What is known of a finished or opened stratum. Keys are borrowed from the writer or reader. */
 struct stratum_summary {
-    struct bytes first_key;    /* smallest key or range begin */
-    struct bytes last_key;     /* largest key or range end (then last_key_excluded) */
+    struct bytes first_key; /* smallest key or range begin */
+    struct bytes last_key;  /* largest key or range end (then last_key_excluded) */
     bool last_key_excluded;
-    bool last_unbounded;       /* a range tombstone without end */
+    bool last_unbounded; /* a range tombstone without end */
     uint64_t entries;
-    uint64_t deletes;          /* point tombstones */
+    uint64_t deletes; /* point tombstones */
     uint64_t merges;
     uint64_t range_tombstones;
     uint64_t refs;
     uint64_t seqno_max;
     uint64_t seqno_min;
-    uint64_t raw_bytes;        /* key and value bytes before any encoding */
-    uint64_t size;             /* of the object */
-    uint64_t pages;            /* leaf pages */
-    uint64_t hash;             /* XXH3-64 of the whole object before its footer's own hash field */
+    uint64_t raw_bytes; /* key and value bytes before any encoding */
+    uint64_t size;      /* of the object */
+    uint64_t pages;     /* leaf pages */
+    uint64_t hash;      /* XXH3-64 of the whole object before its footer's own hash field */
 };
 
 struct stratum_writer;
@@ -124,14 +125,12 @@ basin_status stratum_writer_new(const struct stratum_write_options *options, str
 basin_status stratum_writer_add_range(struct stratum_writer *w, const struct range_tombstone *t,
                                       basin_error *err);
 /* MISUSE when not in order (a duplicate (key, seqno) is out of order, unless both are 0). */
-basin_status stratum_writer_add(struct stratum_writer *w, const struct entry *e,
-                                basin_error *err);
+basin_status stratum_writer_add(struct stratum_writer *w, const struct entry *e, basin_error *err);
 /* Bytes the object has so far, for cutting at a size. */
 uint64_t stratum_writer_size(const struct stratum_writer *w);
 /* An opaque blob of at most 1 MiB kept with the stratum (the engine's list of referenced value
  * strata). Before finish. */
-basin_status stratum_writer_set_meta(struct stratum_writer *w, struct bytes meta,
-                                     basin_error *err);
+basin_status stratum_writer_set_meta(struct stratum_writer *w, struct bytes meta, basin_error *err);
 /* Writes index, filters and footer. END when nothing was added: then nothing was written.
  * The summary's keys are valid until the writer is freed. */
 basin_status stratum_writer_finish(struct stratum_writer *w, struct stratum_summary *summary,
@@ -185,8 +184,7 @@ void stratum_unpin(struct stratum *s, struct stratum_hit *hit);
  * grows to the longest key seen.
  */
 struct stratum_cursor;
-basin_status stratum_cursor_open(struct stratum *s, struct stratum_cursor **out,
-                                 basin_error *err);
+basin_status stratum_cursor_open(struct stratum *s, struct stratum_cursor **out, basin_error *err);
 void stratum_cursor_close(struct stratum_cursor *c);
 basin_status stratum_cursor_first(struct stratum_cursor *c, basin_error *err);
 basin_status stratum_cursor_last(struct stratum_cursor *c, basin_error *err);
@@ -196,8 +194,7 @@ basin_status stratum_cursor_last(struct stratum_cursor *c, basin_error *err);
 basin_status stratum_cursor_seek_ge(struct stratum_cursor *c, struct bytes key, uint64_t snapshot,
                                     basin_error *err);
 /* Last entry whose key is <= key, i.e. the oldest version of the largest key <= key. */
-basin_status stratum_cursor_seek_le(struct stratum_cursor *c, struct bytes key,
-                                    basin_error *err);
+basin_status stratum_cursor_seek_le(struct stratum_cursor *c, struct bytes key, basin_error *err);
 basin_status stratum_cursor_next(struct stratum_cursor *c, basin_error *err);
 basin_status stratum_cursor_prev(struct stratum_cursor *c, basin_error *err);
 bool stratum_cursor_valid(const struct stratum_cursor *c);
@@ -212,14 +209,13 @@ basin_status stratum_rank(struct stratum *s, struct bytes key, uint64_t *entries
 /* False when the fences (and range tombstones) prove that no entry in [begin, end) has a
  * seqno > since. unbounded: end is ignored. */
 basin_status stratum_changed_since(struct stratum *s, struct bytes begin, struct bytes end,
-                                   bool unbounded, uint64_t since, bool *changed,
-                                   basin_error *err);
+                                   bool unbounded, uint64_t since, bool *changed, basin_error *err);
 
 /* One row per leaf page, for partial merges (E43): bounds and counts. The separator is valid during
  * the call; that of the first page is the first key. What fn returns, if not OK, ends the walk and
  * is returned. */
 struct stratum_fence {
-    struct bytes separator;   /* shortest s with last(previous) < s <= first(this) */
+    struct bytes separator; /* shortest s with last(previous) < s <= first(this) */
     uint64_t entries_before;
     uint64_t deletes_before;
     uint64_t seqno_max;
@@ -237,8 +233,7 @@ basin_status stratum_each_fence(struct stratum *s, stratum_fence_fn *fn, void *c
  */
 typedef void stratum_fault_fn(void *ctx, const basin_error *fault, struct bytes key_from,
                               struct bytes key_to);
-basin_status stratum_verify(struct stratum *s, stratum_fault_fn *fn, void *ctx,
-                            basin_error *err);
+basin_status stratum_verify(struct stratum *s, stratum_fault_fn *fn, void *ctx, basin_error *err);
 /* The part of it that needs no key and opens nothing: footer and whole-object hash. The source is
  * borrowed. */
 basin_status stratum_check_stored(struct source *from, const basin_allocator *mem,

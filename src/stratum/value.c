@@ -45,7 +45,7 @@ struct value_writer {
     struct hash_stream *hash;
     basin_status failed;
     bool finished;
-    struct buf frame;  /* bytes of the open frame */
+    struct buf frame; /* bytes of the open frame */
     struct buf block;
     struct buf sizes;  /* u32 stored size of each frame of the open value */
     uint64_t value_at; /* of the open value */
@@ -319,8 +319,9 @@ value_footer(struct value_stratum *v, const uint8_t f[FOOTER_SIZE], uint8_t *sal
         FAIL(err, BASIN_CORRUPT, "value stratum %s: footer: stopped at byte %zu", name, r.at);
     if (memcmp(ids, v->options.database_id, 16) != 0 ||
         memcmp(ids + 2, v->options.object_id, 16) != 0)
-        FAIL(err, BASIN_CORRUPT, "value stratum %s: it is object %llu.%llu of another name or "
-                                 "database",
+        FAIL(err, BASIN_CORRUPT,
+             "value stratum %s: it is object %llu.%llu of another name or "
+             "database",
              name, (unsigned long long)ids[2], (unsigned long long)ids[3]);
 out:
     return st;
@@ -408,8 +409,8 @@ value_counts(const struct value_stratum *v, uint64_t *values, uint64_t *bytes)
 struct value_reader {
     struct value_stratum *v;
     struct buf stored;
-    struct buf table;       /* data of the table at hand */
-    uint64_t table_number;  /* which, or UINT64_MAX */
+    struct buf table;      /* data of the table at hand */
+    uint64_t table_number; /* which, or UINT64_MAX */
     struct buf expanded;
     struct codec *codec;
 };
@@ -483,8 +484,7 @@ value_block(struct value_reader *r, enum block_kind kind, uint64_t at, uint64_t 
         if (buf_reserve(&r->stored, (size_t)size) != BASIN_OK)
             FAIL(&inner, BASIN_NO_MEM, "no memory for a frame");
         TRY(v->source->ops->read(v->source, at, r->stored.data, (size_t)size, &inner));
-        TRY(block_check(&v->form, bytes_of(r->stored.data, (size_t)size), at, kind, &head,
-                        &inner));
+        TRY(block_check(&v->form, bytes_of(r->stored.data, (size_t)size), at, kind, &head, &inner));
         TRY(block_unlock(&v->form, r->stored.data, &head, at, data, &inner));
     }
     TRY(value_expand(r, &head, data, &inner));
@@ -523,8 +523,8 @@ out:
 
 /* Where a frame is, and its data. */
 static basin_status
-value_frame(struct value_reader *r, const struct value_ref *ref, uint64_t frame,
-            struct bytes *data, basin_error *err)
+value_frame(struct value_reader *r, const struct value_ref *ref, uint64_t frame, struct bytes *data,
+            basin_error *err)
 {
     uint64_t frames = frames_of(ref->size), at = ref->at, size = ref->stored, want;
     basin_status st = BASIN_OK;

@@ -21,12 +21,12 @@ struct walk {
     struct buf key;      /* of this entry */
     struct buf from;     /* separator of the page being read */
     uint64_t last_seqno;
-    bool last_known;     /* false behind a damaged page */
+    bool last_known; /* false behind a damaged page */
     bool have_last;
-    struct footer sum;   /* counted here */
-    uint64_t bytes;      /* of all blocks before the root */
+    struct footer sum; /* counted here */
+    uint64_t bytes;    /* of all blocks before the root */
     uint32_t group;
-    uint64_t seqno_max;  /* of the current leaf */
+    uint64_t seqno_max; /* of the current leaf */
 };
 
 /* Reports one fault. Only an allocation failure or I/O error ends the walk. */

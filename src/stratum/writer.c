@@ -41,13 +41,13 @@ struct stratum_writer {
     basin_status failed; /* the first failure; sticky */
     bool finished;
 
-    size_t room;        /* for the data of a leaf page */
+    size_t room; /* for the data of a leaf page */
     struct leaf_builder leaf;
-    struct buf page;    /* a page's data */
-    struct buf block;   /* its stored form */
+    struct buf page;  /* a page's data */
+    struct buf block; /* its stored form */
     struct node_builder index;
-    size_t index_size;  /* target */
-    struct buf hashes;  /* u64 of each distinct key of the group */
+    size_t index_size; /* target */
+    struct buf hashes; /* u64 of each distinct key of the group */
     uint64_t last_hash;
     struct fence group; /* of the open group: its first leaf */
 
@@ -58,7 +58,7 @@ struct stratum_writer {
     unsigned flushes;
     struct node_builder root;
 
-    struct buf ranges;  /* keys of the range tombstones */
+    struct buf ranges; /* keys of the range tombstones */
     struct held_range *range;
     size_t range_count;
     size_t range_capacity;
@@ -86,8 +86,8 @@ stratum_writer_new(const struct stratum_write_options *options, struct sink *to,
         FAIL(err, BASIN_MISUSE, "page size %zu is outside %d..%d", options->page_size,
              STRATUM_PAGE_SIZE_MIN, STRATUM_PAGE_SIZE_MAX);
     if (options->hook && options->hook->reserved > HOOK_RESERVED_MAX)
-        FAIL(err, BASIN_MISUSE, "page hook reserves %zu bytes, at most %d",
-             options->hook->reserved, HOOK_RESERVED_MAX);
+        FAIL(err, BASIN_MISUSE, "page hook reserves %zu bytes, at most %d", options->hook->reserved,
+             HOOK_RESERVED_MAX);
     if (options->codec >= CODEC_COUNT || options->filter_bits > 64)
         FAIL(err, BASIN_MISUSE, "codec %d or %u filter bits are unknown", (int)options->codec,
              options->filter_bits);
@@ -213,13 +213,13 @@ out:
 static struct bytes
 range_begin(const struct stratum_writer *w, const struct held_range *r)
 {
-    return bytes_of(w->ranges.data + r->begin_at, r->begin_size);
+    return buf_part(&w->ranges, r->begin_at, r->begin_size);
 }
 
 static struct bytes
 range_end(const struct stratum_writer *w, const struct held_range *r)
 {
-    return bytes_of(w->ranges.data + r->end_at, r->end_size);
+    return buf_part(&w->ranges, r->end_at, r->end_size);
 }
 
 /* Whether t may stand behind the last range: the same fragment and older, or behind its end. */

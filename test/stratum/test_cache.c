@@ -70,7 +70,8 @@ the_budget_is_kept(void **state)
     for (unsigned i = 0; i < KEYS; i++)
         get_and_check(s.stratum, i); /* everything fits: no more misses */
     assert_int_equal(atomic_load(&s.counters.cache_misses), 0);
-    assert_int_equal(atomic_load(&s.counters.cache_hits), KEYS * 2); /* filter, leaf; the index is in the tail */
+    /* filter and leaf; the index is in the tail */
+    assert_int_equal(atomic_load(&s.counters.cache_hits), KEYS * 2);
     shelf_release(&s);
     assert_int_equal(stratum_cache_used(cache), 0);
     stratum_cache_free(cache);

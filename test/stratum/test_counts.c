@@ -305,8 +305,8 @@ changed(struct shelf *s, const char *begin, const char *end, uint64_t since)
 {
     bool yes = false;
 
-    must_be_ok(s, stratum_changed_since(s->stratum, text(begin), end ? text(end) : BYTES_NULL,
-                                        !end, since, &yes, &s->err));
+    must_be_ok(s, stratum_changed_since(s->stratum, text(begin), end ? text(end) : BYTES_NULL, !end,
+                                        since, &yes, &s->err));
     return yes;
 }
 

@@ -14,7 +14,7 @@ struct form {
 };
 
 static const struct form forms[] = {
-    { 256, true, CODEC_NONE }, { 256, false, CODEC_LZ4 }, { 4096, true, CODEC_NONE },
+    { 256, true, CODEC_NONE },   { 256, false, CODEC_LZ4 },   { 4096, true, CODEC_NONE },
     { 4096, false, CODEC_NONE }, { 16384, true, CODEC_ZSTD },
 };
 
@@ -127,7 +127,8 @@ static void
 ec1_without_entries_everything_is_invalid(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct range_tombstone t = { text("a"), text("b"), false, 3 };
         struct stratum_hit hit;
         struct shelf s;
@@ -159,7 +160,8 @@ static void
 ec2_ec3_hundred_numbers(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         numbers(&s, f, "%08u", 0, 101, 1);
         first(&s);
@@ -190,7 +192,8 @@ ec4_order_is_by_bytes(void **state)
     static const char *const keys[] = { "10", "20", "8" };
 
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         strings(&s, f, keys, 3);
         first(&s);
@@ -212,7 +215,8 @@ static void
 ec5_zigzag(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         char key[16];
         numbers(&s, f, "%05u", 0, 1000, 1);
@@ -242,8 +246,8 @@ ec5_zigzag(void **state)
         must_be_ok(&s, stratum_cursor_seek_ge(s.cursor, stratum_cursor_entry(s.cursor)->key,
                                               UINT64_MAX, &s.err));
         at(&s, "00100");
-        must_be_ok(&s, stratum_cursor_seek_le(s.cursor, stratum_cursor_entry(s.cursor)->key,
-                                              &s.err));
+        must_be_ok(&s,
+                   stratum_cursor_seek_le(s.cursor, stratum_cursor_entry(s.cursor)->key, &s.err));
         at(&s, "00100");
         shelf_release(&s);
     }
@@ -257,7 +261,8 @@ ec6_ec7_between_letters(void **state)
                                            "o", "q", "s", "u", "w", "y" };
 
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         strings(&s, f, keys, 3);
         le(&s, "a");
@@ -283,7 +288,8 @@ static void
 ec8_even_numbers(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         numbers(&s, f, "%08u", 0, 10000, 2);
         assert_true(eq(&s, "00008088"));
@@ -301,7 +307,8 @@ static void
 ec10_ec15_tombstones_are_seen_raw(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         char key[16];
         start(&s, f);
@@ -339,7 +346,8 @@ static void
 ec13_empty_values(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         char key[16];
         size_t n = 0;
@@ -366,7 +374,8 @@ static void
 ec14_only_tombstones_and_the_empty_key(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         start(&s, f);
         shelf_add(&s, BYTES_NULL, BYTES_NULL, 3, ENTRY_DELETE);
@@ -393,7 +402,8 @@ static void
 ec16_long_common_prefix_is_stored_once(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         char key[128];
         start(&s, f);
@@ -424,7 +434,8 @@ static void
 ec17_prefixes_of_ff(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         start(&s, f);
         shelf_put(&s, "a\xFF", "1");
@@ -451,7 +462,8 @@ static void
 ec18_bounds(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         numbers(&s, f, "%u", 1, 9, 1);
         /* GT 3 and LT 6: the entry behind 3, up to the one before 6 */
@@ -474,7 +486,8 @@ static void
 ec20_next_prev_next_everywhere(void **state)
 {
     (void)state;
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         char key[16], here[16];
         start(&s, f);
@@ -509,7 +522,8 @@ ec26_long_keys(void **state)
 
     (void)state;
     assert_non_null(key);
-    EACH_FORM(f) {
+    EACH_FORM(f)
+    {
         struct shelf s;
         size_t n = 0;
         start(&s, f);

@@ -71,7 +71,9 @@ walk(struct stratum *s, bool forward, struct seen *seen)
     return st;
 }
 
-static const char *const probes[] = { "", "dense000021", "dense000022", "many", "point000130", "zz" };
+static const char *const probes[] = {
+    "", "dense000021", "dense000022", "many", "point000130", "zz"
+};
 
 /* Every call; statuses are of interest to the caller only by `bad`. */
 static void

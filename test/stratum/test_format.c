@@ -25,17 +25,14 @@ example_of(const char *document, struct buf *to)
     end = strstr(at + 7, "```");
     assert_non_null(end);
     *end = 0;
-    for (char *line = strtok(at + 7, "\n"); line; line = strtok(NULL, "\n")) {
+    for (char *line = at + 7; *line; line = strchr(line, '\n') + 1) {
         char *p = strchr(line, ':');
+        unsigned byte;
         assert_non_null(p);
-        for (p++; *p == ' '; p++) {
-            unsigned byte;
-            uint8_t b;
-            if (sscanf(p + 1, "%2x", &byte) != 1 || p[1] == ' ')
-                break;
-            b = (uint8_t)byte;
+        while (p[1] == ' ' && p[2] != ' ' && sscanf(p + 2, "%2x", &byte) == 1) {
+            uint8_t b = (uint8_t)byte;
             assert_int_equal(buf_add(to, &b, 1), BASIN_OK);
-            p += 2;
+            p += 3; /* at the last digit */
         }
     }
     buf_release(&file);

@@ -335,8 +335,8 @@ one_round(struct chance *c, struct model *m, uint8_t *space)
     random_options(&s, c, m, &key, &hook);
     model_fill(m, c, 1 + chance_below(c, chance_below(c, 4) ? 400 : ENTRIES_MAX), space);
     if (chance_below(c, 4))
-        must_be_ok(&s, stratum_cache_new(&base_malloc, 1 + chance_below(c, 300000), &cache,
-                                         &s.err));
+        must_be_ok(&s,
+                   stratum_cache_new(&base_malloc, 1 + chance_below(c, 300000), &cache, &s.err));
     s.from.cache = cache;
     shelf_write(&s);
     for (size_t i = 0; i < m->count; i++)

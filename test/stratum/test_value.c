@@ -141,8 +141,8 @@ ec22_ec23_ec24_in_one_read_and_in_pieces(void **state)
 static void
 sizes_around_a_frame(void **state)
 {
-    static const size_t sizes[] = { 0, FRAME - 1, FRAME, FRAME + 1, 2 * FRAME - 1, 2 * FRAME,
-                                    2 * FRAME + 1 };
+    static const size_t sizes[] = { 0,         FRAME - 1,    FRAME, FRAME + 1, 2 * FRAME - 1,
+                                    2 * FRAME, 2 * FRAME + 1 };
 
     (void)state;
     for (unsigned variant = 0; variant < 3; variant++) {

@@ -333,8 +333,9 @@ ranges_are_kept_and_found(void **state)
     static const struct {
         const char *begin, *end;
         uint64_t seqno;
-    } in[] = { { "b", "d", 30 }, { "b", "d", 20 }, { "b", "d", 10 }, { "d", "f", 25 },
-               { "m", "n", 40 } };
+    } in[] = {
+        { "b", "d", 30 }, { "b", "d", 20 }, { "b", "d", 10 }, { "d", "f", 25 }, { "m", "n", 40 }
+    };
     struct shelf s;
     size_t count;
 
@@ -345,9 +346,9 @@ ranges_are_kept_and_found(void **state)
         struct range_tombstone t = { text(in[i].begin), text(in[i].end), false, in[i].seqno };
         must_be_ok(&s, stratum_writer_add_range(s.writer, &t, &s.err));
     }
-    must_be_ok(&s, stratum_writer_add_range(
-                       s.writer, &(struct range_tombstone){ text("x"), BYTES_NULL, true, 35 },
-                       &s.err));
+    must_be_ok(&s,
+               stratum_writer_add_range(
+                   s.writer, &(struct range_tombstone){ text("x"), BYTES_NULL, true, 35 }, &s.err));
     must_be_ok(&s, stratum_writer_set_meta(s.writer, text("some meta"), &s.err));
     shelf_add(&s, text("c"), text("v"), 15, ENTRY_PUT);
     shelf_open(&s, true);
@@ -378,7 +379,7 @@ ranges_out_of_order_are_refused(void **state)
         const char *begin, *end;
         bool unbounded;
         uint64_t seqno;
-    } bad[] = { { "b", "b", false, 9 }, { "c", "b", false, 9 }, { "b", "d", false, 30 },
+    } bad[] = { { "b", "b", false, 9 },  { "c", "b", false, 9 }, { "b", "d", false, 30 },
                 { "b", "d", false, 31 }, { "c", "e", false, 9 }, { "a", "b", false, 9 },
                 { "b", "", true, 9 } };
     struct shelf s;
