@@ -217,6 +217,7 @@ struct log_reader {
     size_t window;        /* bytes of the last read */
     bool sealed;          /* a SEAL was read */
     bool sealed_bodies;   /* bodies are encrypted */
+    bool mended;          /* the header was damaged, and could be made whole */
     bool live;            /* a writer may be appending: a bad record is always the tail */
     uint64_t synced_seen; /* largest synced position in records read */
 };
@@ -389,6 +390,7 @@ struct lsm {
     struct os_mutex *values_mu;
     struct open_value open_values[32]; /* GUARDED(values_mu) */
     uint64_t open_tick;                /* GUARDED(values_mu) */
+    struct value_out *outs;            /* GUARDED(values_mu) being written, not registered yet */
     struct value_state *values;        /* GUARDED(mu) */
     size_t value_count, value_capacity;
 

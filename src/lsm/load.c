@@ -337,9 +337,7 @@ finish_values(struct lsm_load *l, basin_error *err)
     if (l->values == NULL)
         return BASIN_OK;
     TRY(lsm__value_out_finish(l->values, err));
-    if (l->values->finished)
-        TRY(lsm__value_register(l->db, l->values->id, l->values->size,
-                                (struct place){ UINT64_MAX, 0 }, err));
+    TRY(lsm__value_out_register(l->values, err));
 out:
     return st;
 }
@@ -366,9 +364,8 @@ lsm_load_commit(struct lsm_load *l, uint64_t *seqno, basin_error *err)
     TRY(finish_values(l, err));
     TRY(publish(l, seqno, err));
     keep = true;
-    if (l->values != NULL)
-        lsm__values_born(l->db, l->values, (struct place){ 0, 0 });
 out:
+    lsm__values_born(l->db, l->values, (struct place){ 0, 0 });
     load_free(l, keep);
     return st;
 }

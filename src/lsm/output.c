@@ -289,9 +289,7 @@ lsm__output_finish(struct output *o, basin_error *err)
         TRY(end_stratum(o, NULL, err));
     if (o->values != NULL) {
         TRY(lsm__value_out_finish(o->values, err));
-        if (o->values->finished)
-            TRY(lsm__value_register(o->o.db, o->values->id, o->values->size,
-                                    (struct place){ UINT64_MAX, 0 }, err));
+        TRY(lsm__value_out_register(o->values, err));
     }
 out:
     return st;

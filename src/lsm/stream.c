@@ -23,7 +23,7 @@ take_out(struct lsm_txn *txn, struct value_out **out, basin_error *err)
     basin_status st = BASIN_OK;
     struct value_out *v = txn->values;
 
-    while (v != NULL && v->busy)
+    while (v != NULL && (v->busy || v->finished))
         v = v->next;
     if (v == NULL) {
         TRY(lsm__value_out_open(txn->db, &v, err));
@@ -173,9 +173,7 @@ lsm__txn_finish_values(struct lsm_txn *txn, basin_error *err)
 
     for (struct value_out *v = txn->values; v; v = v->next) {
         TRY(lsm__value_out_finish(v, err));
-        if (v->finished)
-            TRY(lsm__value_register(txn->db, v->id, v->size,
-                                    (struct place){ UINT64_MAX, 0 }, err));
+        TRY(lsm__value_out_register(v, err));
     }
 out:
     return st;

@@ -312,10 +312,10 @@ commit_ops(struct lsm_txn *txn, bool durable, uint64_t *seqno, basin_error *err)
     if (shared)
         lsm__writer_leave(db, true);
     *seqno = r.seqno;
-    lsm__values_born(db, txn->values, st == BASIN_OK ? r.place : (struct place){ 0, 0 });
     if (st == BASIN_CONFLICT)
         atomic_fetch_add_explicit(&db->conflicts, 1, memory_order_relaxed);
 out:
+    lsm__values_born(db, txn->values, st == BASIN_OK ? r.place : (struct place){ 0, 0 });
     return st;
 }
 

@@ -67,6 +67,27 @@ out:
     return st;
 }
 
+/* A transaction reads what it wrote itself: its value stratum is finished for that. */
+static basin_status
+finish_own(struct lsm *db, struct object_id id, basin_error *err)
+{
+    struct value_out *v;
+
+    os_mutex_lock(db->values_mu);
+    for (v = db->outs; v != NULL; v = v->next_out)
+        if (v->id.epoch == id.epoch && v->id.number == id.number)
+            break;
+    os_mutex_unlock(db->values_mu);
+    if (v == NULL || v->finished)
+        return BASIN_OK;
+    if (v->busy) {
+        basin_status st = error_set(err, BASIN_BUSY, "a stream is writing beside this value");
+        error_hint(err, "close the stream, then read");
+        return st;
+    }
+    return lsm__value_out_finish(v, err);
+}
+
 /* *shared NULL: the table is full of busy ones, the caller closes *out itself. */
 static basin_status
 acquire(struct lsm *db, struct object_id id, struct value_stratum **out,
@@ -77,6 +98,14 @@ acquire(struct lsm *db, struct object_id id, struct value_stratum **out,
 
     os_mutex_lock(db->values_mu);
     v = find_open(db, id);
+    if (v == NULL && db->outs != NULL) {
+        os_mutex_unlock(db->values_mu);
+        st = finish_own(db, id, err);
+        if (st != BASIN_OK)
+            return st;
+        os_mutex_lock(db->values_mu);
+        v = find_open(db, id);
+    }
     if (v == NULL) {
         st = open_stratum(db, id, out, err);
         v = st == BASIN_OK ? free_place(db) : NULL;
@@ -167,6 +196,10 @@ lsm__value_out_open(struct lsm *db, struct value_out **out, basin_error *err)
     TRY(lsm__write_options(db, v->id, &options, err));
     TRY(store_create(db->store, name, &v->sink, err));
     TRY(value_writer_new(&options, v->sink, &v->writer, err));
+    os_mutex_lock(db->values_mu);
+    v->next_out = db->outs;
+    db->outs = v;
+    os_mutex_unlock(db->values_mu);
     *out = v;
     v = NULL;
 out:
@@ -177,11 +210,24 @@ out:
 void
 lsm__value_out_close(struct value_out *v)
 {
+    char name[LSM_OBJECT_NAME_SIZE];
+    struct value_out **at;
+
     if (v == NULL)
         return;
+    os_mutex_lock(v->db->values_mu);
+    for (at = &v->db->outs; *at != NULL && *at != v; at = &(*at)->next_out)
+        ;
+    if (*at != NULL)
+        *at = v->next_out;
+    os_mutex_unlock(v->db->values_mu);
     value_writer_free(v->writer);
     if (v->sink != NULL)
         v->sink->ops->free(v->sink);
+    if (v->finished && !v->registered) {
+        lsm__object_name(name, "values", v->id);
+        (void)!store_remove(v->db->store, name, NULL);
+    }
     mem_free(v->db->mem, v, sizeof(*v));
 }
 
@@ -214,10 +260,10 @@ find_state(struct lsm *db, struct object_id id)
     return NULL;
 }
 
-/* Makes a new value stratum known, before its batch is logged. Takes mu. */
-basin_status
-lsm__value_register(struct lsm *db, struct object_id id, uint64_t size, struct place born,
-                    basin_error *err)
+/* Takes mu. */
+static basin_status
+note_value(struct lsm *db, struct object_id id, uint64_t size, struct place born,
+           basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct value_state *more;
@@ -240,6 +286,19 @@ out:
     return st;
 }
 
+basin_status
+lsm__value_out_register(struct value_out *v, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    if (v->registered || !v->finished)
+        return BASIN_OK;
+    TRY(note_value(v->db, v->id, v->size, (struct place){ UINT64_MAX, 0 }, err));
+    v->registered = true;
+out:
+    return st;
+}
+
 void
 lsm__values_born(struct lsm *db, const struct value_out *list, struct place born)
 {
@@ -249,7 +308,7 @@ lsm__values_born(struct lsm *db, const struct value_out *list, struct place born
         return;
     os_mutex_lock(db->mu);
     for (; list; list = list->next) {
-        s = list->finished ? find_state(db, list->id) : NULL;
+        s = list->registered ? find_state(db, list->id) : NULL;
         if (s != NULL)
             s->born = born;
     }
@@ -332,7 +391,7 @@ note_stored(void *ctx, const char *name, uint64_t size, basin_error *err)
 
     if (!lsm__object_parse(name, &id))
         return BASIN_OK;
-    return lsm__value_register(db, id, size, (struct place){ db->first_epoch, 0 }, err);
+    return note_value(db, id, size, (struct place){ db->first_epoch, 0 }, err);
 }
 
 basin_status

@@ -14,15 +14,19 @@ struct value_out {
     struct value_writer *writer;
     bool busy;     /* a stream is writing */
     bool finished; /* complete and synced */
+    bool registered; /* lsm__values_sweep takes care of it from now on */
     uint64_t count, size;
-    struct value_out *next;
+    struct value_out *next;       /* of the same transaction */
+    struct value_out *next_out;   /* GUARDED(db->values_mu) of the database */
 };
 
 basin_status lsm__value_out_open(struct lsm *db, struct value_out **out, basin_error *err);
 basin_status lsm__value_out_finish(struct value_out *v, basin_error *err);
-void lsm__value_out_close(struct value_out *v); /* takes NULL; unfinished ones leave nothing */
-basin_status lsm__value_register(struct lsm *db, struct object_id id, uint64_t size,
-                                 struct place born, basin_error *err);
+/* Makes a finished one known, before the batch or edit that refers to it is logged; until
+ * lsm__values_born it counts as live. Takes mu. */
+basin_status lsm__value_out_register(struct value_out *v, basin_error *err);
+/* Takes NULL. One that is not registered leaves nothing. */
+void lsm__value_out_close(struct value_out *v);
 
 /* Copies a value into v and gives its new place. */
 basin_status lsm__value_copy(struct value_out *v, struct bytes ref, struct value_place *to,
