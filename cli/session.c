@@ -135,7 +135,7 @@ session_open(struct cli *c, const char *path, enum session_mode mode, struct ses
     o.options.read_only = mode == SESSION_READ;
     o.options.must_exist = mode != SESSION_CREATE;
     st = basin_open(path, &o.options, &s->db, &c->err);
-    if (st == BASIN_NOT_FOUND && c->err.hint[0] == '\0')
+    if (st == BASIN_NOT_FOUND && mode != SESSION_CREATE && c->err.hint[0] == '\0')
         cli_hint(&c->err, "`basin put`, `import`, `load` and `init` create a database");
     if (st == BASIN_OK)
         stop_watch(s->db);

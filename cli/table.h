@@ -66,6 +66,8 @@ enum option_id {
     OPT_OWNER,
     OPT_SINCE,
     OPT_ONCE,
+    OPT_HOLD_SINCE,
+    OPT_HOLD_BYTES,
     OPT_EVENTS,
     /* creation */
     OPT_CODEC,

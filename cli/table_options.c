@@ -78,6 +78,9 @@ const struct option table_options[OPTION_COUNT] = {
                     "start behind this commit; 0 = the oldest that is kept (default: from now "
                     "on)" },
     [OPT_ONCE] = { "once", 0, VALUE_NONE, NULL, "end when there is nothing newer" },
+    [OPT_HOLD_SINCE] = { "since", 0, VALUE_NUMBER, "SEQNO",
+                         "the last commit that the follower has seen (default: the newest)" },
+    [OPT_HOLD_BYTES] = { "bytes", 0, VALUE_SIZE, "SIZE", "keep at most this much log (64M)" },
     [OPT_EVENTS] = { "count", 'n', VALUE_NUMBER, "N", "end after N changes" },
     [OPT_CODEC] = { "codec", 0, VALUE_CHOICE, "none|lz4|zstd", "how strata are compressed" },
     [OPT_PAGE_SIZE] = { "page-size", 0, VALUE_SIZE, "SIZE", "256 to 65536 bytes (4096)" },

@@ -155,12 +155,30 @@ const struct verb table_verbs[] = {
       .about = "Writes one line per change: number, kind, keyspace, key and value, separated by "
                "TABs and escaped. Follows until Ctrl-C, --count, --once or --timeout. The number "
                "of the last commit seen is what --since takes to go on.\n"
-               "Exits with 10 when the log behind --since is no longer kept.",
+               "Exits with 10 when the log behind --since is no longer kept: see hold.",
       .word_min = 1,
       .word_max = 1,
       .options = { OPT_SINCE, OPT_EVENTS, OPT_ONCE, OPT_HEX, READING },
       .example = { "basin put shop.db apple red && basin watch shop.db --since 0 --count 1",
                    "basin put shop.db apple red && basin watch shop.db --since 0 --once --json" } },
+    { .name = "hold",
+      .group = "Snapshots and changes",
+      .run = verb_hold,
+      .summary = "keep the log for a follower of the changes",
+      .usage = { "hold add DB NAME", "hold rm DB NAME" },
+      .about = "Without a hold the log of finished runs is given back soon, and a follower that "
+               "was away finds that what it missed is gone. hold add keeps the commits behind "
+               "--since, up to --bytes, until NAME moves its hold on (hold add again, with a "
+               "later --since) or gives it up. It prints the commit behind which the log is "
+               "kept.",
+      .actions = "add|rm",
+      .word_min = 3,
+      .word_max = 3,
+      .options = { OPT_HOLD_SINCE, OPT_HOLD_BYTES, WRITING },
+      .example = { "basin put shop.db apple red && basin hold add shop.db mirror && basin put "
+                   "shop.db plum blue && basin watch shop.db --since 0 --once",
+                   "basin put shop.db apple red && basin hold add shop.db mirror && basin hold rm "
+                   "shop.db mirror" } },
     { .name = "space",
       .group = "Snapshots and changes",
       .run = verb_space,

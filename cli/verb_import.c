@@ -284,7 +284,7 @@ hint_what_is_stored(struct import *im)
 {
     struct cli *c = im->c;
 
-    char before[BASIN_HINT_SIZE];
+    char before[BASIN_HINT_SIZE + 4];
 
     if (im->s.db == NULL)
         return;

@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the Basin authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * pin and watch: the past and the changes.
+ * pin, watch and hold: the past and the changes.
  */
 #include <inttypes.h>
 #include <signal.h>
@@ -110,6 +110,50 @@ verb_pin(struct cli *c)
         st = add_pin(c, &s, name);
     else
         st = remove_pin(c, &s, name);
+out:
+    return session_close(&s, st);
+}
+
+/* ------------------------------------------------------------------ hold */
+
+enum { HOLD_BYTES = 64 * 1024 * 1024 };
+
+static basin_status
+add_hold(struct cli *c, struct session *s, const char *name)
+{
+    uint64_t bytes = args_number(&c->args, OPT_HOLD_BYTES, HOLD_BYTES), since;
+    struct jout j;
+    basin_status st;
+
+    TRY(session_read(s));
+    since = args_number(&c->args, OPT_HOLD_SINCE, basin_txn_seqno(s->txn));
+    TRY(basin_feed_hold(s->db, name, since, bytes, &c->err));
+    if (!c->json) {
+        out_format(&c->out, "%" PRIu64 "\n", since);
+        goto out;
+    }
+    jout_start(&j, &c->out);
+    jout_open(&j, NULL, '{');
+    jout_text(&j, "name", name);
+    jout_number(&j, "since", since);
+    jout_close(&j, '{');
+    jout_line(&j);
+out:
+    return st;
+}
+
+basin_status
+verb_hold(struct cli *c)
+{
+    const char *name = c->args.words[2];
+    struct session s = { 0 };
+    basin_status st;
+
+    TRY(session_open(c, c->args.words[1], SESSION_WRITE, &s));
+    if (strcmp(c->args.words[0], "add") == 0)
+        st = add_hold(c, &s, name);
+    else
+        st = basin_feed_hold(s.db, name, UINT64_MAX, 0, &c->err);
 out:
     return session_close(&s, st);
 }

@@ -11,7 +11,7 @@
 
 verb_fn verb_put, verb_get, verb_del, verb_scan;
 verb_fn verb_import, verb_export, verb_dump, verb_load;
-verb_fn verb_pin, verb_watch, verb_space;
+verb_fn verb_pin, verb_watch, verb_hold, verb_space;
 verb_fn verb_init, verb_stat, verb_check, verb_repair, verb_salvage, verb_compact, verb_rekey;
 verb_fn verb_bench, verb_demo, verb_completion, verb_version, verb_help;
 

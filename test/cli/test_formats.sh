@@ -8,12 +8,12 @@
 printf 'apple\tred\nplum\tblue\\nand\\ttab\\x00\\\\\n\nalone\n\tempty key\ncr\tx\r\n' >a.tsv
 runs 0 basin import tsv a.tsv
 says '^basin: import: 5 pairs'
-runs 0 basin scan tsv
-printed '	empty key
-alone	
-apple	red
-cr	x
-plum	blue\nand\ttab\x00\\'
+shell_runs 0 'basin scan tsv | tr "\011" "|"'
+printed '|empty key
+alone|
+apple|red
+cr|x
+plum|blue\nand\ttab\x00\\'
 shell_runs 0 'printf "no newline\tat the end" | basin import tsv - --format tsv'
 runs 0 basin get tsv 'no newline'
 printed 'at the end'
@@ -36,13 +36,13 @@ END
 printf 'crlf,x\r\n"q\r\nz","y"\r\n' >>a.csv
 runs 0 basin import csv a.csv
 says '6 pairs'
-runs 0 basin scan csv
-printed 'apple	red
-comma, inside	quote "q" inside
-crlf	x
-q\r\nz	y
-short	
-two\nlines	value'
+shell_runs 0 'basin scan csv | tr "\011" "|"'
+printed 'apple|red
+comma, inside|quote "q" inside
+crlf|x
+q\r\nz|y
+short|
+two\nlines|value'
 printf 'id,name,colour\n7,apple,red\n8,"the ""plum""",blue\n' >h.csv
 runs 0 basin import csv2 h.csv --header --key name --value 3
 runs 0 basin scan csv2

@@ -129,7 +129,7 @@ done
 mkdir folder
 echo something >folder/else
 runs 1 basin get folder key
-runs 5 basin put no/such/folder/d k v
+runs 1 basin put no/such/folder/d k v
 
 # files that are not there
 runs 5 basin import d missing.tsv
