@@ -13,16 +13,21 @@ if(BASIN_FORMAT)
     set_tests_properties(format PROPERTIES LABELS house SKIP_RETURN_CODE 77)
 endif()
 
-file(STRINGS ${CMAKE_SOURCE_DIR}/README.md tour REGEX "<!-- tour -->")
-if(TARGET basin_cli AND tour)
+if(TARGET basin_cli)
     add_test(NAME readme_tour COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/examples.py
         shell ${CMAKE_SOURCE_DIR}/README.md $<TARGET_FILE:basin_cli>)
     set_tests_properties(readme_tour PROPERTIES LABELS documents)
 endif()
-if(TARGET basin_shared AND EXISTS ${CMAKE_SOURCE_DIR}/docs/MANUAL.md)
-    add_test(NAME manual_examples COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/examples.py
-        c ${CMAKE_SOURCE_DIR}/docs/MANUAL.md ${CMAKE_BINARY_DIR}/examples
-        ${CMAKE_C_COMPILER} -std=c17 -Wall -Wextra -Wshadow -Wconversion -Werror ${sanitize}
-        -I${CMAKE_SOURCE_DIR}/include -Wl,-rpath,${CMAKE_BINARY_DIR} $<TARGET_FILE:basin_shared>)
-    set_tests_properties(manual_examples PROPERTIES LABELS documents)
-endif()
+# C examples are linked with the shared library, like a stranger's program.
+function(document_examples name file)
+    if(TARGET basin_shared AND EXISTS ${CMAKE_SOURCE_DIR}/${file})
+        add_test(NAME ${name} COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/examples.py
+            c ${CMAKE_SOURCE_DIR}/${file} ${CMAKE_BINARY_DIR}/examples
+            ${CMAKE_C_COMPILER} -std=c17 -Wall -Wextra -Wshadow -Wconversion -Werror ${sanitize}
+            -I${CMAKE_SOURCE_DIR}/include -Wl,-rpath,${CMAKE_BINARY_DIR}
+            $<TARGET_FILE:basin_shared>)
+        set_tests_properties(${name} PROPERTIES LABELS documents)
+    endif()
+endfunction()
+document_examples(readme_examples README.md)
+document_examples(manual_examples docs/MANUAL.md)

@@ -58,7 +58,7 @@ if(TARGET basin_shared)
     foreach(source ${example_sources})
         get_filename_component(base ${source} NAME_WE)
         add_executable(example_${base} ${source})
-        target_link_libraries(example_${base} PRIVATE manners basin_shared)
+        target_link_libraries(example_${base} PRIVATE manners basin_shared Threads::Threads)
         add_test(NAME example_${base} COMMAND sh ${CMAKE_SOURCE_DIR}/tools/in_temp.sh
             $<TARGET_FILE:example_${base}>)
         basin_test_manners(example_${base} examples)

@@ -44,9 +44,9 @@ export PKG_CONFIG_PATH="$lib/pkgconfig"
 count=0
 for source in examples/*.c; do
     name=$(basename "$source" .c)
-    cc -std=c17 -o "$dir/shared" "$source" $(pkg-config --cflags --libs basin)
+    cc -std=c17 -pthread -o "$dir/shared" "$source" $(pkg-config --cflags --libs basin)
     LD_LIBRARY_PATH=$lib sh tools/in_temp.sh "$dir/shared" >/dev/null || complain "$name, shared"
-    cc -std=c17 -o "$dir/static" "$source" $(pkg-config --cflags basin) "$lib/libbasin.a" \
+    cc -std=c17 -pthread -o "$dir/static" "$source" $(pkg-config --cflags basin) "$lib/libbasin.a" \
         $(pkg-config --static --libs basin | sed 's/-lbasin//')
     sh tools/in_temp.sh "$dir/static" >/dev/null || complain "$name, static"
     count=$((count + 1))
