@@ -96,7 +96,6 @@ def expand_lz4(data, size, what):
 
 class Object:
     """What strata and value strata have in common: footer and blocks."""
-
     def __init__(self, data):
         need(len(data) >= FOOTER, f"{len(data)} bytes are too few")
         self.data = data
@@ -253,9 +252,7 @@ class Stratum(Object):
     def read_ranges(self):
         if not self.ranges_place[1]:
             return
-        kind, _, _, data = self.block(*self.ranges_place)
-        need(kind == 6, "ranges: wrong kind")
-        r, last = Rd(data, "ranges"), None
+        r, last = Rd(self.block(*self.ranges_place)[3], "ranges"), None
         for _ in range(r.u(8)):
             unbounded, seqno = r.u(1), r.u(8)
             begin = r.take(r.leb())
@@ -269,9 +266,8 @@ class Stratum(Object):
         r.done()
 
     def read_props(self):
-        kind, _, _, data = self.block(*self.props)
-        r = Rd(data, "properties")
-        need(kind == 7 and r.take(8) == b"BSNPROPS", "properties: magic")
+        r = Rd(self.block(*self.props)[3], "properties")
+        need(r.take(8) == b"BSNPROPS", "properties: magic")
         flags = r.u(1)
         first, last, meta = (r.take(r.leb()) for _ in range(3))
         r.done()
@@ -400,5 +396,4 @@ def main(args):
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+sys.exit(main(sys.argv[1:]))
