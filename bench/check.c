@@ -6,6 +6,8 @@
  * A writer marks a key before it writes (claim) and states the new version when the engine has
  * acknowledged it (settle). A reader notes the slot before its get; afterwards every version from
  * the one acknowledged then to the one claimed now is right, anything else is an error.
+ * Who has read a value of the writer also sees its claim, since the engine hands the value over in
+ * order; the acknowledgement is released by settle and acquired before the get.
  * A scan is compared with the known order of all keys, so missing, foreign and doubled pairs show.
  */
 #include <stdlib.h>
@@ -36,7 +38,7 @@ state_claim(struct state *s, uint64_t index)
 
     if (slot & SLOT_WRITING)
         return 0;
-    atomic_store_explicit(&s->slots[index], slot | SLOT_WRITING, memory_order_seq_cst);
+    atomic_store_explicit(&s->slots[index], slot | SLOT_WRITING, memory_order_relaxed);
     return (slot >> SLOT_SHIFT) + 1;
 }
 
@@ -47,7 +49,7 @@ state_settle(struct state *s, uint64_t index, bool deleted)
     uint32_t next = ((slot >> SLOT_SHIFT) + 1) << SLOT_SHIFT;
 
     atomic_store_explicit(&s->slots[index], deleted ? next | SLOT_DELETED : next,
-                          memory_order_seq_cst);
+                          memory_order_release);
 }
 
 bool
@@ -72,7 +74,7 @@ bool
 state_accepts(const struct state *s, uint64_t index, uint32_t before, const void *value,
               size_t size)
 {
-    uint32_t after = atomic_load_explicit(&s->slots[index], memory_order_seq_cst);
+    uint32_t after = atomic_load_explicit(&s->slots[index], memory_order_acquire);
     uint32_t lowest = before >> SLOT_SHIFT;
     uint32_t highest = (after >> SLOT_SHIFT) + (after & SLOT_WRITING);
     uint8_t expected[VALUE_SIZE_MAX + 8];

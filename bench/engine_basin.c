@@ -137,33 +137,13 @@ bas_get(void *handle, const void *key, size_t key_size, void *to, size_t capacit
     return true;
 }
 
-/* Forward: many pairs a call. The visit may stop in the middle of a helping. */
 static basin_status
-scan_forward(basin_cursor *c, size_t limit, visit_fn *visit, void *ctx, basin_error *err)
-{
-    enum { HELPING = 128 };
-    basin_pair pairs[HELPING];
-    basin_status st = BASIN_OK;
-
-    while (limit > 0 && st == BASIN_OK) {
-        size_t count = 0;
-
-        st = basin_cursor_next_many(c, pairs, limit < HELPING ? limit : HELPING, &count, err);
-        for (size_t i = 0; i < count && st == BASIN_OK; i++)
-            if (!visit(ctx, pairs[i].key.data, pairs[i].key.size, pairs[i].value.data,
-                       pairs[i].value.size))
-                return BASIN_END;
-        limit -= count;
-    }
-    return st;
-}
-
-static basin_status
-scan_backward(basin_cursor *c, size_t limit, visit_fn *visit, void *ctx, basin_error *err)
+scan_steps(basin_cursor *c, const struct scan_ask *ask, visit_fn *visit, void *ctx,
+           basin_error *err)
 {
     basin_status st = BASIN_OK;
 
-    while (limit-- > 0 && st == BASIN_OK) {
+    for (size_t n = 0; n < ask->limit && st == BASIN_OK; n++) {
         basin_bytes key = basin_cursor_key(c), value;
 
         st = basin_cursor_value(c, &value, err);
@@ -171,7 +151,7 @@ scan_backward(basin_cursor *c, size_t limit, visit_fn *visit, void *ctx, basin_e
             break;
         if (!visit(ctx, key.data, key.size, value.data, value.size))
             break;
-        st = basin_cursor_prev(c, err);
+        st = ask->backward ? basin_cursor_prev(c, err) : basin_cursor_next(c, err);
     }
     return st;
 }
@@ -192,10 +172,8 @@ bas_scan(void *handle, const struct scan_ask *ask, visit_fn *visit, void *ctx)
         st = basin_cursor_seek(c, from, ask->backward ? BASIN_SEEK_LE : BASIN_SEEK_GE, &err);
     else
         st = ask->backward ? basin_cursor_last(c, &err) : basin_cursor_first(c, &err);
-    if (st == BASIN_OK && ask->backward)
-        st = scan_backward(c, ask->limit, visit, ctx, &err);
-    else if (st == BASIN_OK)
-        st = scan_forward(c, ask->limit, visit, ctx, &err);
+    if (st == BASIN_OK)
+        st = scan_steps(c, ask, visit, ctx, &err);
     if (st != BASIN_END)
         expect("scan", st, &err);
     basin_cursor_close(c);

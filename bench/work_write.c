@@ -13,10 +13,17 @@
 
 #include "work.h"
 
+/* How far before its use the driver asks for its own slot of a key, in key order. */
+enum { AHEAD = 16 };
+
 static uint64_t
 index_at(const struct run *r, const struct fill *f, uint64_t at)
 {
-    return f->sorted ? r->world->sorted[at] : at;
+    if (!f->sorted)
+        return at;
+    if (at + AHEAD < f->to)
+        __builtin_prefetch((const void *)&r->state.slots[r->world->sorted[at + AHEAD]]);
+    return r->world->sorted[at];
 }
 
 static void
@@ -210,6 +217,8 @@ sorted_next(void *ctx, struct pair *pair)
     if (s->rank == w->count)
         return false;
     index = w->sorted[s->rank++];
+    if (s->rank + AHEAD < w->count)
+        __builtin_prefetch((const void *)&s->run->state.slots[w->sorted[s->rank + AHEAD]]);
     key_make(w, index, s->key);
     value_make(w, index, state_claim(&s->run->state, index), s->value);
     state_settle(&s->run->state, index, false);

@@ -77,7 +77,7 @@ worker_get(struct worker *w, uint64_t index)
 
     key_make(world, index, key);
     if (stored)
-        before = atomic_load_explicit(&state->slots[index], memory_order_seq_cst);
+        before = atomic_load_explicit(&state->slots[index], memory_order_acquire);
     from = now_ns();
     found = w->run->column->engine->get(w->handle, key, sizeof key, value, sizeof value, &size);
     w->clock_ns = now_ns();
