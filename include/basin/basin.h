@@ -293,6 +293,8 @@ BASIN_API basin_status basin_space_open(basin_txn *txn, const char *name, bool c
                                         basin_space *space, basin_error *err);
 /* Drops it with all its keys, as one range delete. Its number is never used again. */
 BASIN_API basin_status basin_space_drop(basin_txn *txn, const char *name, basin_error *err);
+/* The named keyspaces; the default one is always there and not listed. Its name "default" is taken:
+ * dropping it empties it. In feeds and salvage its number is BASIN_SPACE_DEFAULT. */
 typedef int basin_space_fn(void *ctx, const char *name, basin_space space); /* non-zero stops */
 BASIN_API basin_status basin_space_list(basin_txn *txn, basin_space_fn *fn, void *ctx,
                                         basin_error *err);

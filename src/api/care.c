@@ -14,6 +14,7 @@ struct basin_load {
 };
 
 struct basin_feed {
+    basin_db *db;
     struct lsm_feed *lsm;
     const basin_allocator *mem;
 };
@@ -127,6 +128,7 @@ basin_feed_open(basin_db *db, uint64_t since, basin_feed **out, basin_error *err
     f = mem_new(db->mem, sizeof(*f));
     if (f == NULL)
         return error_set(err, BASIN_NO_MEM, "no memory for a feed");
+    f->db = db;
     f->mem = db->mem;
     st = lsm_feed_open(db->lsm, since, &f->lsm, err);
     if (st != BASIN_OK)
@@ -165,6 +167,27 @@ out:
     return st;
 }
 
+/* The default keyspace's number is not the user's. */
+static basin_status
+hide_default(basin_feed *f, basin_change *change, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    basin_txn *txn;
+    uint64_t id = atomic_load_explicit(&f->db->default_space, memory_order_acquire);
+
+    if (id == 0 && change->space != 0) {
+        TRY(basin_begin_mode(f->db, BASIN_READ, &txn, err));
+        st = api_space(txn, BASIN_SPACE_DEFAULT, false, &id, err);
+        basin_abort(txn);
+        if (st == BASIN_NOT_FOUND)
+            return BASIN_OK;
+    }
+    if (change->space == id)
+        change->space = BASIN_SPACE_DEFAULT;
+out:
+    return st;
+}
+
 /* Changes of the catalog are not the user's; a commit of nothing else ends silently. */
 basin_status
 basin_feed_next(basin_feed *f, basin_change *change, basin_error *err)
@@ -177,6 +200,7 @@ basin_feed_next(basin_feed *f, basin_change *change, basin_error *err)
         TRY(lsm_feed_next(f->lsm, &c, err));
         TRY(translate(&c, change, err));
     } while (change->space == 0 && change->kind != BASIN_CHANGE_LOAD);
+    TRY(hide_default(f, change, err));
 out:
     return st;
 }
@@ -341,6 +365,8 @@ salvage_one(void *ctx, struct bytes key, struct bytes value, basin_error *err)
         return note_name(w, key, value, err);
     for (n = w->names; n != NULL && n->space != space;)
         n = n->next;
+    if (n != NULL && strcmp(n->text, API_DEFAULT_NAME) == 0)
+        space = BASIN_SPACE_DEFAULT;
     return w->fn(w->ctx, space, n ? n->text : "", api_out(rest), api_out(value));
 }
 

@@ -70,6 +70,8 @@ list_one(void *ctx, const struct catalog_name *name, uint64_t space, basin_error
         return BASIN_OK;
     memcpy(text, name->parts[0].data, name->parts[0].size);
     text[name->parts[0].size] = 0;
+    if (strcmp(text, API_DEFAULT_NAME) == 0)
+        return BASIN_OK;
     return w->fn(w->ctx, text, space) ? BASIN_END : BASIN_OK;
 }
 
