@@ -7,7 +7,8 @@
  *   capture (leader, mu) -> write object, synced -> publish edit -> remove what it covers
  *
  * R3: data and name of the checkpoint are synced before the record that names it and before any
- * log that it covers is removed.
+ * log that it covers is removed. The log is synced up to the place before: a log that ends before
+ * its checkpoint is damaged, not torn.
  */
 #include <stdio.h>
 
@@ -27,6 +28,8 @@ encode(struct lsm *db, struct place at, struct bytes body, struct buf *out, basi
     struct codec_key key;
     size_t stored = body.size + (db->encrypted ? CODEC_TAG_SIZE : 0);
 
+    if (stored > CKPT_SIZE_MAX - CKPT_HEADER_SIZE - 8)
+        FAIL(err, BASIN_LIMIT, "a checkpoint of %zu bytes: %d at most", stored, CKPT_SIZE_MAX);
     if (buf_reserve(out, CKPT_HEADER_SIZE + stored + 8) != BASIN_OK)
         FAIL(err, BASIN_NO_MEM, "no memory for a checkpoint of %zu bytes", stored);
     h = out->data;
@@ -76,6 +79,9 @@ decode_header(struct lsm *db, const char *name, struct bytes in, struct place *a
     if (hash64(h + CKPT_HEADER_SIZE, in.size - CKPT_HEADER_SIZE - 8, load_u64(h + 120)) !=
         load_u64(h + in.size - 8))
         return error_set(err, BASIN_CORRUPT, "%s: the body is damaged", name);
+    for (size_t i = 80; i < 120; i++)
+        if (h[i] != 0)
+            return error_set(err, BASIN_CORRUPT, "%s: reserved byte %zu is used", name, i);
     if (load_u32(h + 12) > 1 || (load_u32(h + 12) == 1) != db->encrypted)
         return error_set(err, BASIN_CORRUPT, "%s: sealed %u, the database %d", name,
                          load_u32(h + 12), db->encrypted);
@@ -101,6 +107,8 @@ lsm__checkpoint_load(struct lsm *db, struct place at, struct manifest *m, basin_
         FAIL(err, BASIN_CORRUPT, "%s: says that it is %llu-%llu", name,
              (unsigned long long)found.epoch, (unsigned long long)found.at);
     body = bytes_of(raw.data + CKPT_HEADER_SIZE, raw.size - CKPT_HEADER_SIZE - 8);
+    if (db->without_key)
+        goto out; /* as far as the stored bytes tell */
     if (db->encrypted) {
         if (body.size < CODEC_TAG_SIZE || buf_reserve(&plain, body.size) != BASIN_OK)
             FAIL(err, BASIN_CORRUPT, "%s: sealed body of %zu bytes", name, body.size);
@@ -123,6 +131,7 @@ out:
 
 struct capture {
     struct edit edit;
+    struct log_file *log;
     struct place at;
     uint64_t edits;
 };
@@ -134,6 +143,8 @@ capture_now(struct lsm *db, void *ctx, basin_error *err)
     struct capture *c = ctx;
 
     (void)err;
+    c->log = db->log;
+    lsm__log_ref(c->log);
     c->at = (struct place){ db->log->epoch, db->log->end };
     c->edits = db->manifest.edits;
     db->manifest.seqno = MAX_OF(db->manifest.seqno, db->last_seqno);
@@ -165,6 +176,7 @@ lsm__checkpoint(struct lsm *db, basin_error *err)
     TRY(lsm__call(db, capture_now, &c, err));
     if (c.edit.failed)
         FAIL(err, BASIN_NO_MEM, "no memory for a checkpoint");
+    TRY(lsm__log_sync(c.log, err));
     TRY(encode(db, c.at, buf_bytes(&c.edit.body), &object, err));
     lsm__object_name(name, "ckpt", (struct object_id){ c.at.epoch, c.at.at });
     st = store_put(db->store, name, buf_bytes(&object), err);
@@ -177,6 +189,7 @@ lsm__checkpoint(struct lsm *db, basin_error *err)
     TRY(lsm__publish(db, &note, checkpoint_install, &c, err));
     TRY(lsm__remove_covered(db, err));
 out:
+    lsm__log_unref(c.log);
     lsm__edit_release(&c.edit);
     lsm__edit_release(&note);
     buf_release(&object);
@@ -325,7 +338,7 @@ out:
 bool
 lsm__checkpoint_due(struct lsm *db)
 {
-    return db->failed == BASIN_OK &&
+    return db->failed == BASIN_OK && !db->tail_unsafe &&
            (db->manifest.replay_from.epoch > db->covered_epoch ||
             db->manifest.edits - db->checkpoint_edits > 200);
 }

@@ -223,7 +223,7 @@ at_end(struct lsm_feed *f, uint64_t visible, basin_error *err)
     if (next == 0 && f->next > visible)
         return BASIN_END;
     if (next == 0)
-        FAIL(err, BASIN_CORRUPT, "log %llu: ends at byte %llu, commit %llu is missing",
+        FAIL(err, BASIN_CORRUPT, "log/%llu: ends at byte %llu, commit %llu is missing",
              (unsigned long long)f->at.epoch, (unsigned long long)f->at.at,
              (unsigned long long)f->next);
     f->at = (struct place){ next, 0 };
@@ -243,7 +243,7 @@ check_next(struct lsm_feed *f, const struct record *rec, uint64_t first, uint64_
     if (first > f->next)
         return too_old(f->next, err);
     if (first < f->next)
-        return error_set(err, BASIN_CORRUPT, "log %llu: commit %llu follows %llu",
+        return error_set(err, BASIN_CORRUPT, "log/%llu: commit %llu follows %llu",
                          (unsigned long long)rec->place.epoch, (unsigned long long)first,
                          (unsigned long long)(f->next - 1));
     return BASIN_OK;
@@ -280,7 +280,7 @@ take_batch(struct lsm_feed *f, const struct record *rec, uint64_t visible, basin
 
     TRY(lsm__ops_count(rec->body, &count, err));
     if (count == 0)
-        FAIL(err, BASIN_CORRUPT, "log %llu: empty batch at byte %llu",
+        FAIL(err, BASIN_CORRUPT, "log/%llu: empty batch at byte %llu",
              (unsigned long long)rec->place.epoch, (unsigned long long)rec->place.at);
     TRY(check_next(f, rec, rec->first_seqno, rec->first_seqno + count - 1, visible, err));
     f->seqno = rec->first_seqno;

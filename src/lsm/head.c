@@ -17,11 +17,14 @@ static basin_status
 derive(const struct lsm_options *o, const uint8_t *h, struct codec_key *kek, basin_error *err)
 {
     struct codec_cost cost = { load_u32(h + 48), load_u32(h + 52) };
+    struct codec_key own;
 
     if (o->key.size != 0) {
         if (load_u32(h + 12) & HEAD_FLAG_PASSPHRASE)
             return error_set(err, BASIN_WRONG_KEY, "the database wants a passphrase, not a key");
-        memcpy(kek->bytes, o->key.data, CODEC_KEY_SIZE);
+        memcpy(own.bytes, o->key.data, CODEC_KEY_SIZE);
+        codec_subkey(&own, h + 56, "basinhed", kek); /* one key may open several databases */
+        codec_wipe(&own, sizeof(own));
         return BASIN_OK;
     }
     if (!(load_u32(h + 12) & HEAD_FLAG_PASSPHRASE))
@@ -48,8 +51,8 @@ wrap(struct lsm *db, const struct lsm_options *o, uint8_t *h, basin_error *err)
     struct codec_key kek = { { 0 } };
 
     store_u32(h + 12, o->key.size ? HEAD_FLAG_SEALED : HEAD_FLAG_SEALED | HEAD_FLAG_PASSPHRASE);
-    store_u32(h + 48, o->kdf.passes);
-    store_u32(h + 52, o->kdf.memory_kib);
+    store_u32(h + 48, o->key.size ? 0 : o->kdf.passes);
+    store_u32(h + 52, o->key.size ? 0 : o->kdf.memory_kib);
     TRY(db->os->ops->random(db->os, h + 56, CODEC_SALT_SIZE, err));
     TRY(derive(o, h, &kek, err));
     codec_seal(&kek, 0, bytes_of(h, HEAD_AD_SIZE), bytes_of(db->data_key.bytes, CODEC_KEY_SIZE),
@@ -139,6 +142,30 @@ out:
     return st;
 }
 
+static bool
+all_zero(const uint8_t *p, size_t n)
+{
+    while (n > 0 && p[n - 1] == 0)
+        n--;
+    return n == 0;
+}
+
+/* Fields that the flags do not use, and reserved bytes, are zero. */
+static basin_status
+check_flags(const char *name, const uint8_t *h, basin_error *err)
+{
+    uint32_t flags = load_u32(h + 12);
+    bool stretched = flags & HEAD_FLAG_PASSPHRASE, sealed = flags & HEAD_FLAG_SEALED;
+
+    if (flags > 3 || (stretched && !sealed))
+        return error_set(err, BASIN_CORRUPT, "%s: flags %u", name, flags);
+    if ((!stretched && !all_zero(h + 48, 8)) ||
+        (!sealed && !(all_zero(h + 56, 24) && all_zero(h + HEAD_AD_SIZE, 48))) ||
+        !all_zero(h + 80, 24) || !all_zero(h + 152, 96))
+        return error_set(err, BASIN_CORRUPT, "%s: reserved bytes are used", name);
+    return BASIN_OK;
+}
+
 static basin_status
 decode(struct lsm *db, const char *name, struct bytes in, basin_error *err)
 {
@@ -162,9 +189,10 @@ decode(struct lsm *db, const char *name, struct bytes in, basin_error *err)
     db->created_ms = load_u64(h + 40);
     db->encrypted = load_u32(h + 12) & HEAD_FLAG_SEALED;
     if (db->o.page_size < STRATUM_PAGE_SIZE_MIN || db->o.page_size > STRATUM_PAGE_SIZE_MAX ||
-        db->o.level_factor < 2 || load_u32(h + 12) > 3)
-        FAIL(err, BASIN_CORRUPT, "%s: page size %u, level factor %u, flags %u", name,
-             db->o.page_size, db->o.level_factor, load_u32(h + 12));
+        db->o.level_factor < 2)
+        FAIL(err, BASIN_CORRUPT, "%s: page size %u, level factor %u", name, db->o.page_size,
+             db->o.level_factor);
+    TRY(check_flags(name, h, err));
     if (db->encrypted)
         TRY(unwrap(db, h, err));
     else if (db->o.key.size != 0 || db->o.passphrase.size != 0)

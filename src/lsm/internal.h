@@ -201,6 +201,8 @@ void lsm__log_unref(struct log_file *l);
 basin_status lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
                              struct bytes body, struct place *at, basin_error *err);
 basin_status lsm__log_sync(struct log_file *l, basin_error *err);
+/* Makes the name of the current log durable, once. Any thread; takes mu. */
+basin_status lsm__log_settle(struct lsm *db, basin_error *err);
 
 /* Reads records of log/E from a place on. */
 struct log_reader {
@@ -512,6 +514,8 @@ void lsm__note_release(const basin_allocator *mem, struct stratum_note *n);
 /* head.c, recover.c, open.c */
 void lsm__kdf_defaults(struct lsm_options *o);
 basin_status lsm__head_create(struct lsm *db, basin_error *err);
+/* CORRUPT when there are objects; called when there is no head. */
+basin_status lsm__check_headless(struct lsm *db, basin_error *err);
 basin_status lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err);
 basin_status lsm__checkpoint_load(struct lsm *db, struct place at, struct manifest *m,
                                   basin_error *err);
@@ -557,6 +561,8 @@ struct output_options {
 basin_status lsm__output_open(const struct output_options *options, struct output **out,
                               basin_error *err);
 basin_status lsm__output_add(struct output *o, const struct entry *e, basin_error *err);
+/* The entry added last is only there for a snapshot older than what lies above it. */
+void lsm__output_stacked(struct output *o);
 /* Finishes and syncs; the strata are then in lsm__output_strata. */
 basin_status lsm__output_finish(struct output *o, basin_error *err);
 size_t lsm__output_strata(struct output *o, struct lsm_stratum ***strata);

@@ -66,6 +66,15 @@ lsm__log_header_make(const struct lsm *db, uint64_t epoch, const uint8_t salt[CO
     store_u64(header + 32, epoch);
     memcpy(header + 40, salt, CODEC_SALT_SIZE);
     store_u64(header + 64, db->process_id);
+    lsm__log_header_seal(header);
+}
+
+/* What cannot be known otherwise stands there twice. */
+void
+lsm__log_header_seal(uint8_t header[LOG_HEADER_SIZE])
+{
+    memcpy(header + LOG_COPY_AT, header + LOG_COPIED_AT, LOG_COPY_SIZE);
+    store_u64(header + 112, hash64(header, 72, 0));
     store_u64(header + 120, hash64(header, 120, 0));
 }
 
@@ -153,7 +162,7 @@ make_file(struct log_file *l, const char *path, basin_error *err)
     spare_path(l->db, spare, sizeof(spare));
     st = os_open(l->db->os, path, OS_READ, &l->file, NULL);
     if (st == BASIN_OK)
-        return error_set(err, BASIN_EXISTS, "log %llu is there already",
+        return error_set(err, BASIN_EXISTS, "log/%llu is there already",
                          (unsigned long long)l->epoch);
     if (l->db->os->ops->rename(l->db->os, spare, path, NULL) == BASIN_OK)
         return os_open(l->db->os, path, OS_WRITE, &l->file, err);
@@ -266,16 +275,12 @@ out:
 }
 
 /* R4: the name of the log is synced with its first bytes. */
-basin_status
-lsm__log_sync(struct log_file *l, basin_error *err)
+static basin_status
+sync_file(struct log_file *l, basin_error *err)
 {
-    basin_status st = BASIN_OK;
+    basin_status st;
     char path[PATH_SIZE_MAX + 64];
-    uint64_t end = atomic_load_explicit(&l->end_shared, memory_order_acquire);
-    uint64_t synced = atomic_load_explicit(&l->synced, memory_order_acquire);
 
-    if (end <= synced)
-        return BASIN_OK;
     TRY(os_sync(l->file, true, err));
     if (atomic_load_explicit(&l->fresh, memory_order_acquire)) {
         (void)snprintf(path, sizeof(path), "%s/log", l->db->path);
@@ -283,10 +288,45 @@ lsm__log_sync(struct log_file *l, basin_error *err)
         atomic_store_explicit(&l->fresh, false, memory_order_release);
     }
     atomic_fetch_add_explicit(&l->db->syncs, 1, memory_order_relaxed);
+out:
+    return st;
+}
+
+basin_status
+lsm__log_sync(struct log_file *l, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    uint64_t end = atomic_load_explicit(&l->end_shared, memory_order_acquire);
+    uint64_t synced = atomic_load_explicit(&l->synced, memory_order_acquire);
+
+    if (end <= synced)
+        return BASIN_OK;
+    TRY(sync_file(l, err));
     while (synced < end && !atomic_compare_exchange_weak_explicit(
                                &l->synced, &synced, end, memory_order_acq_rel,
                                memory_order_acquire))
         ;
 out:
+    return st;
+}
+
+/*
+ * The log is there for good, so that objects of its epoch may be made. The synced position is not
+ * raised: records that carry it prove that the logs before are whole, which is not known here.
+ */
+basin_status
+lsm__log_settle(struct lsm *db, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct log_file *l;
+
+    os_mutex_lock(db->mu);
+    l = db->log;
+    if (l != NULL)
+        lsm__log_ref(l);
+    os_mutex_unlock(db->mu);
+    if (l != NULL && atomic_load_explicit(&l->fresh, memory_order_acquire))
+        st = sync_file(l, err);
+    lsm__log_unref(l);
     return st;
 }

@@ -7,11 +7,18 @@
 #include "lsm/internal.h"
 
 #define LOG_MAGIC "BASINLOG"
-enum { LOG_FLAG_SEALED = 1 };
+enum {
+    LOG_FLAG_SEALED = 1,
+    LOG_COPIED_AT = 40, /* salt and process */
+    LOG_COPY_SIZE = 32,
+    LOG_COPY_AT = 72
+};
 
 uint64_t lsm__log_seed(const uint8_t header[LOG_HEADER_SIZE]);
 uint64_t lsm__record_seed(uint64_t log_seed, uint64_t at);
 void lsm__log_header_make(const struct lsm *db, uint64_t epoch,
                           const uint8_t salt[CODEC_SALT_SIZE], uint8_t header[LOG_HEADER_SIZE]);
+/* Fills the copy and the checksums. */
+void lsm__log_header_seal(uint8_t header[LOG_HEADER_SIZE]);
 
 #endif

@@ -25,7 +25,7 @@ load(struct log_reader *r, uint64_t at, size_t n, const uint8_t **p, basin_error
                                         MIN_OF(r->size, MAX_OF(r->limit, at + n)) - at));
         buf_clear(&r->buf);
         if (buf_reserve(&r->buf, want) != BASIN_OK)
-            FAIL(err, BASIN_NO_MEM, "log %llu: no memory for %zu bytes",
+            FAIL(err, BASIN_NO_MEM, "log/%llu: no memory for %zu bytes",
                  (unsigned long long)r->epoch, want);
         TRY(os_read(r->file, at, r->buf.data, want, &got, err));
         r->window_at = at;
@@ -38,35 +38,67 @@ out:
     return st;
 }
 
+/* A damaged header as it must have been: with salt and process as they stand at `at`. */
+static bool
+mend_header(const struct log_reader *r, const uint8_t *p, size_t at, uint8_t h[LOG_HEADER_SIZE])
+{
+    static const uint8_t no_salt[CODEC_SALT_SIZE];
+
+    lsm__log_header_make(r->db, r->epoch, no_salt, h);
+    memcpy(h + LOG_COPIED_AT, p + at, LOG_COPY_SIZE);
+    lsm__log_header_seal(h);
+    return load_u64(h + 112) == load_u64(p + 112) || load_u64(h + 120) == load_u64(p + 120);
+}
+
+static basin_status
+check_header(struct log_reader *r, const uint8_t *p, basin_error *err)
+{
+    const struct lsm *db = r->db;
+    unsigned long long epoch = r->epoch;
+    bool zeros = true;
+
+    for (size_t i = 104; i < 112; i++)
+        zeros = zeros && p[i] == 0;
+    if (memcmp(p, LOG_MAGIC, 8) != 0)
+        return error_set(err, BASIN_CORRUPT, "log/%llu: not a Basin log", epoch);
+    if (load_u32(p + 8) != LSM_FORMAT_VERSION)
+        return error_set(err, BASIN_VERSION, "log/%llu: format %u, this build reads %u", epoch,
+                         load_u32(p + 8), LSM_FORMAT_VERSION);
+    if (load_u64(p + 16) != db->database_id[0] || load_u64(p + 24) != db->database_id[1])
+        return error_set(err, BASIN_CORRUPT, "log/%llu: belongs to another database", epoch);
+    if (load_u32(p + 12) > LOG_FLAG_SEALED || !zeros ||
+        memcmp(p + LOG_COPIED_AT, p + LOG_COPY_AT, LOG_COPY_SIZE) != 0)
+        return error_set(err, BASIN_CORRUPT, "log/%llu: flags %u, or reserved bytes are used",
+                         epoch, load_u32(p + 12));
+    if ((load_u32(p + 12) == LOG_FLAG_SEALED) != db->encrypted)
+        return error_set(err, BASIN_CORRUPT, "log/%llu: sealed %u, the database %d", epoch,
+                         load_u32(p + 12), db->encrypted);
+    return BASIN_OK;
+}
+
+/* Without a header that counts the log is empty: it was never synced. */
 static basin_status
 read_header(struct log_reader *r, basin_error *err)
 {
     basin_status st;
     const uint8_t *p;
-    struct lsm *db = r->db;
-    unsigned long long epoch = r->epoch;
+    uint8_t mended[LOG_HEADER_SIZE];
 
     TRY(load(r, 0, LOG_HEADER_SIZE, &p, err));
-    if (p == NULL || hash64(p, 120, 0) != load_u64(p + 120)) {
-        r->size = 0; /* never synced: nothing durable can be in it */
+    if (p != NULL && hash64(p, 120, 0) != load_u64(p + 120)) {
+        r->mended = mend_header(r, p, LOG_COPY_AT, mended) ||
+                    mend_header(r, p, LOG_COPIED_AT, mended);
+        p = r->mended ? mended : NULL;
+    }
+    if (p != NULL)
+        TRY(check_header(r, p, err));
+    if (p == NULL || load_u64(p + 32) != r->epoch) { /* a recycled file shows an older epoch */
+        r->size = 0;
         goto out;
     }
-    if (memcmp(p, LOG_MAGIC, 8) != 0)
-        FAIL(err, BASIN_CORRUPT, "log %llu: not a Basin log", epoch);
-    if (load_u32(p + 8) != LSM_FORMAT_VERSION)
-        FAIL(err, BASIN_VERSION, "log %llu: format %u, this build reads %u", epoch,
-             load_u32(p + 8), LSM_FORMAT_VERSION);
-    if (load_u64(p + 16) != db->database_id[0] || load_u64(p + 24) != db->database_id[1])
-        FAIL(err, BASIN_CORRUPT, "log %llu: belongs to another database", epoch);
-    if (load_u64(p + 32) != r->epoch) {
-        r->size = 0; /* a recycled file whose new header never reached the disk */
-        goto out;
-    }
-    r->sealed_bodies = load_u32(p + 12) & LOG_FLAG_SEALED;
-    if (r->sealed_bodies && !db->encrypted)
-        FAIL(err, BASIN_WRONG_KEY, "log %llu: sealed, and no key was given", epoch);
+    r->sealed_bodies = r->db->encrypted;
     if (r->sealed_bodies)
-        codec_subkey(&db->data_key, p + 40, "basinlog", &r->key);
+        codec_subkey(&r->db->data_key, p + LOG_COPIED_AT, "basinlog", &r->key);
     r->seed = lsm__log_seed(p);
 out:
     return st;
@@ -144,7 +176,7 @@ prove_tail(struct log_reader *r, basin_error *err)
 out:
     return st;
 damaged:
-    st = error_set(err, BASIN_CORRUPT, "log %llu: damaged record at byte %llu, below synced ones",
+    st = error_set(err, BASIN_CORRUPT, "log/%llu: damaged record at byte %llu, below synced ones",
                    (unsigned long long)r->epoch, (unsigned long long)r->at);
     error_hint(err, "run basin repair or basin salvage");
     goto out;
@@ -158,10 +190,12 @@ open_body(struct log_reader *r, const uint8_t *p, struct record *out, basin_erro
     struct bytes body = bytes_of(p + LOG_RECORD_HEADER_SIZE, stored);
 
     out->body = body;
-    if (!r->sealed_bodies)
+    if (r->sealed_bodies && r->db->without_key)
+        out->body = BYTES_NULL;
+    if (!r->sealed_bodies || r->db->without_key)
         goto out;
     if (stored < CODEC_TAG_SIZE)
-        FAIL(err, BASIN_CORRUPT, "log %llu: sealed record of %zu bytes at byte %llu",
+        FAIL(err, BASIN_CORRUPT, "log/%llu: sealed record of %zu bytes at byte %llu",
              (unsigned long long)r->epoch, stored, (unsigned long long)r->at);
     buf_clear(&r->plain);
     if (buf_reserve(&r->plain, stored) != BASIN_OK)

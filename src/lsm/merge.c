@@ -159,7 +159,8 @@ lsm__merge_step(struct lsm *db, bool *did, basin_error *err)
 
     *did = false;
     os_mutex_lock(db->mu);
-    if (!db->merge_running && db->failed == BASIN_OK)
+    /* an edit is synced, which says that the logs before are whole: not before the tail is safe */
+    if (!db->merge_running && db->failed == BASIN_OK && !db->tail_unsafe)
         st = lsm__merge_plan(db, &plan, err);
     if (st == BASIN_OK && plan.input_count > 0)
         st = lsm__snapshot_list(db, &snapshots, &count, &capacity, err);

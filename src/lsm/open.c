@@ -288,6 +288,40 @@ out:
 /* ------------------------------------------------------------------ opening */
 
 static basin_status
+count_object(void *ctx, const char *name, basin_error *err)
+{
+    (void)name;
+    (void)err;
+    (*(size_t *)ctx)++;
+    return BASIN_OK;
+}
+
+/* A database whose head is gone is not made anew: its objects would be swept away. */
+basin_status
+lsm__check_headless(struct lsm *db, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    static const char *const classes[] = { "log", "ckpt", "strata", "values" };
+    char path[PATH_SIZE_MAX + 16];
+    size_t objects = 0;
+
+    for (size_t i = 0; i < COUNT_OF(classes); i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", db->path, classes[i]);
+        st = db->os->ops->list(db->os, path, count_object, &objects, err);
+        if (st != BASIN_NOT_FOUND)
+            TRY(st);
+    }
+    st = BASIN_OK;
+    if (objects > 0) {
+        st = error_set(err, BASIN_CORRUPT, "head/0-1 is missing, but there are %zu objects",
+                       objects);
+        error_hint(err, "run basin repair or basin salvage");
+    }
+out:
+    return st;
+}
+
+static basin_status
 find_head(struct lsm *db, basin_error *err)
 {
     basin_status st;
@@ -298,6 +332,7 @@ find_head(struct lsm *db, basin_error *err)
         FAIL(err, BASIN_EXISTS, "%s: the database is there already", db->path);
     if (st != BASIN_NOT_FOUND)
         goto out;
+    TRY(lsm__check_headless(db, err));
     if (db->o.must_exist || db->o.read_only) {
         FAIL(err, BASIN_NOT_FOUND, "%s: there is no Basin database here", db->path);
     }
@@ -329,6 +364,14 @@ newest_epoch(const struct recovery *r)
     return r->log_count ? MAX_OF(epoch, r->logs[r->log_count - 1]) : epoch;
 }
 
+/* Nothing tells of this epoch: neither a record nor an object. */
+static bool
+is_untouched(const struct lsm *db)
+{
+    return db->log != NULL && db->log->end == LOG_HEADER_SIZE &&
+           atomic_load_explicit(&db->next_number, memory_order_relaxed) == 1;
+}
+
 /* The tail that an earlier epoch left goes to a stratum at once, unless it was closed cleanly and
  * is small: it may never have reached the disk. */
 static basin_status
@@ -357,6 +400,8 @@ open_writer(struct lsm *db, basin_error *err)
 
     TRY(lsm__readers_open_writer(db, err));
     TRY(db->rebuild ? lsm__rebuild(db, &r, err) : lsm__recover(db, &r, err));
+    if (!db->rebuild)
+        TRY(lsm__recover_check_objects(db, &r, err));
     epoch = newest_epoch(&r);
     adopt(db, &r);
     do {
@@ -405,7 +450,7 @@ out:
     if (db != NULL) {
         if (db->mu != NULL)
             lsm__background_stop(db);
-        if (st != BASIN_OK && db->log != NULL && db->log->end == LOG_HEADER_SIZE)
+        if (st != BASIN_OK && is_untouched(db))
             lsm__log_remove(db, db->log->epoch);
         handle_free(db);
     }
@@ -431,7 +476,8 @@ close_writer(struct lsm *db, basin_error *err)
     while (did)
         TRY(lsm__flush_step(db, &did, err));
     if (db->log->end == LOG_HEADER_SIZE) { /* nothing happened */
-        lsm__log_remove(db, db->log->epoch);
+        if (is_untouched(db))
+            lsm__log_remove(db, db->log->epoch);
         goto out;
     }
     if (db->manifest.edits - db->checkpoint_edits > 8 ||

@@ -31,14 +31,22 @@ lsm__recover_newest(void *ctx, const char *name, uint64_t size, basin_error *err
 
 /* ------------------------------------------------------------------ walking the logs */
 
+/* The log of the checkpoint was synced up to its place, a bounded one is committed up to there. */
 static basin_status
-check_bound(const struct recovery *r, const struct log_reader *log, basin_error *err)
+check_end(const struct recovery *r, const struct log_reader *log, basin_error *err)
 {
-    if (!r->bounded || r->stopped || log->epoch != r->limit.epoch || log->at >= r->limit.at)
+    struct place at = { log->epoch, log->at };
+    struct place least = r->has_checkpoint ? r->checkpoint : (struct place){ 0, 0 };
+
+    if (r->stopped)
         return BASIN_OK;
-    return error_set(err, BASIN_CORRUPT, "log %llu: damaged at byte %llu, committed up to %llu",
+    if (r->bounded && log->epoch == r->limit.epoch && place_compare(least, r->limit) < 0)
+        least = r->limit;
+    if (log->epoch != least.epoch || place_compare(at, least) >= 0)
+        return BASIN_OK;
+    return error_set(err, BASIN_CORRUPT, "log/%llu: damaged at byte %llu, committed up to %llu",
                      (unsigned long long)log->epoch, (unsigned long long)log->at,
-                     (unsigned long long)r->limit.at);
+                     (unsigned long long)least.at);
 }
 
 static basin_status
@@ -60,7 +68,7 @@ walk_log(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, b
         r->end = rec.after;
     }
     if (st == BASIN_END)
-        st = check_bound(r, &log, err);
+        st = check_end(r, &log, err);
     lsm__log_reader_close(&log);
 out:
     return st;
@@ -103,7 +111,7 @@ take_hole(struct recovery *r, const struct record *rec, basin_error *err)
     r->stopped = true;
     if (rec->synced > LOG_HEADER_SIZE) {
         basin_status st =
-            error_set(err, BASIN_CORRUPT, "log %llu: commit %llu follows %llu: log is missing",
+            error_set(err, BASIN_CORRUPT, "log/%llu: commit %llu follows %llu: log is missing",
                       (unsigned long long)rec->place.epoch, (unsigned long long)rec->first_seqno,
                       (unsigned long long)r->seqno);
         error_hint(err, "run basin repair or basin salvage");
@@ -148,17 +156,60 @@ out:
 
 /* ------------------------------------------------------------------ the whole */
 
-static basin_status
-check_first_log(const struct recovery *r, basin_error *err)
-{
-    struct place from = r->manifest->replay_from;
+struct newest_object {
+    const char *class_name;
+    struct object_id id;
+};
 
+static basin_status
+note_newest(void *ctx, const char *name, uint64_t size, basin_error *err)
+{
+    struct newest_object *n = ctx;
+    struct object_id id;
+
+    (void)size;
+    (void)err;
+    if (lsm__object_parse(name, &id) && id.epoch >= n->id.epoch)
+        n->id = id;
+    return BASIN_OK;
+}
+
+/*
+ * Before the first object of an epoch is made, its log is durable (lsm__write_options): an object
+ * of a later epoch than all logs and checkpoints means that a log was deleted.
+ */
+basin_status
+lsm__recover_check_objects(struct lsm *db, const struct recovery *r, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    static const char *const classes[] = { "strata", "values" };
+    uint64_t epoch = r->has_checkpoint ? r->checkpoint.epoch : 0;
+
+    if (r->log_count > 0)
+        epoch = MAX_OF(epoch, r->logs[r->log_count - 1]);
+    for (size_t i = 0; i < COUNT_OF(classes); i++) {
+        struct newest_object n = { classes[i], { 0, 0 } };
+        TRY(store_list(db->store, classes[i], note_newest, &n, err));
+        if (n.id.epoch > epoch)
+            FAIL(err, BASIN_CORRUPT, "log/%llu is missing, but %s/%llu-%llu is there",
+                 (unsigned long long)n.id.epoch, classes[i], (unsigned long long)n.id.epoch,
+                 (unsigned long long)n.id.number);
+    }
+out:
+    if (st == BASIN_CORRUPT)
+        error_hint(err, "run basin check, then basin repair or basin salvage");
+    return st;
+}
+
+static basin_status
+check_log(const struct recovery *r, uint64_t epoch, basin_error *err)
+{
     for (size_t i = 0; i < r->log_count; i++)
-        if (r->logs[i] == from.epoch)
+        if (r->logs[i] == epoch)
             return BASIN_OK;
-    if (from.epoch == 0)
+    if (epoch == 0)
         return BASIN_OK;
-    return error_set(err, BASIN_CORRUPT, "log %llu is missing", (unsigned long long)from.epoch);
+    return error_set(err, BASIN_CORRUPT, "log/%llu is missing", (unsigned long long)epoch);
 }
 
 basin_status
@@ -173,6 +224,7 @@ lsm__recover(struct lsm *db, struct recovery *r, basin_error *err)
         from = r->checkpoint;
     }
     TRY(lsm__log_list(db, &r->logs, &r->log_count, &r->log_capacity, err));
+    TRY(check_log(r, from.epoch, err));
     if (!r->has_checkpoint && r->log_count > 0 && r->logs[0] != 1) {
         st = error_set(err, BASIN_CORRUPT, "the checkpoint is missing: logs start at %llu",
                        (unsigned long long)r->logs[0]);
@@ -182,7 +234,7 @@ lsm__recover(struct lsm *db, struct recovery *r, basin_error *err)
     r->seqno = r->manifest->seqno;
     TRY(lsm__walk(db, r, from, take_edit, err));
     r->seqno = MAX_OF(r->seqno, r->manifest->seqno);
-    TRY(check_first_log(r, err));
+    TRY(check_log(r, r->manifest->replay_from.epoch, err));
     TRY(memtable_new(db->mem, lsm__fold_table(db), &r->table, err));
     r->stopped = false;
     TRY(lsm__walk(db, r, r->manifest->replay_from, take_batch, err));
@@ -199,7 +251,7 @@ lsm__replay(struct lsm *db, struct recovery *r, basin_error *err)
     basin_status st;
 
     TRY(lsm__log_list(db, &r->logs, &r->log_count, &r->log_capacity, err));
-    TRY(check_first_log(r, err));
+    TRY(check_log(r, r->manifest->replay_from.epoch, err));
     TRY(lsm__walk(db, r, r->manifest->replay_from, take_batch, err));
 out:
     return st;

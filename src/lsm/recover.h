@@ -33,6 +33,9 @@ typedef basin_status record_fn(struct lsm *db, struct recovery *r, const struct 
                                basin_error *err);
 basin_status lsm__walk(struct lsm *db, struct recovery *r, struct place from, record_fn *fn,
                        basin_error *err);
+/* CORRUPT when the objects that are there tell of a log that is not. */
+basin_status lsm__recover_check_objects(struct lsm *db, const struct recovery *r,
+                                        basin_error *err);
 /* For store_list over "ckpt": keeps the newest name in the recovery. */
 basin_status lsm__recover_newest(void *ctx, const char *name, uint64_t size, basin_error *err);
 void lsm__recovery_release(struct lsm *db, struct recovery *r);

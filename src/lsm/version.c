@@ -284,7 +284,8 @@ lsm__write_options(struct lsm *db, struct object_id id, struct stratum_write_opt
         .object_id = { id.epoch, id.number },
         .counters = &db->counters,
     };
-    return db->os->ops->random(db->os, out->salt, sizeof(out->salt), err);
+    basin_status st = lsm__log_settle(db, err); /* the log is there before an object of it is */
+    return st == BASIN_OK ? db->os->ops->random(db->os, out->salt, sizeof(out->salt), err) : st;
 }
 
 void
