@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the Basin authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * The built-in merge operators (E64).
+ * The built-in merge operators (E64; docs/format/operators.md).
  *
  *   2   counter   full value 00 and an i64, operand 01 and an i64 to add; both little-endian
  *   16  append    operands are appended to the value
