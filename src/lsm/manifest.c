@@ -220,12 +220,13 @@ read_stratum(struct lsm_stratum *s, struct rd *r, basin_error *err)
     s->size = rd_leb(r);
     s->raw_bytes = rd_leb(r);
     s->hash = rd_u64(r);
-    if (!rd_ok(r) || level >= LSM_LEVEL_COUNT || flags > 3 || first.size > STRATUM_KEY_MAX ||
+    if (!rd_ok(r) || level >= LSM_LEVEL_COUNT || flags > 7 || first.size > STRATUM_KEY_MAX ||
         last.size > STRATUM_KEY_MAX)
         FAIL(err, BASIN_CORRUPT, "edit: bad stratum at byte %zu of %zu", r->at, r->size);
     s->level = (uint32_t)level;
     s->last_excluded = flags & 1;
     s->last_unbounded = flags & 2;
+    s->stacked = flags & 4;
     TRY(error_mem(buf_set(&s->first_key, first.data, first.size), err));
     TRY(error_mem(buf_set(&s->last_key, last.data, last.size), err));
     TRY(read_uses(s, r, err));

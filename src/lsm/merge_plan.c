@@ -242,7 +242,7 @@ pick_in_level(struct lsm *db, uint32_t level)
 }
 
 /* Tombstones that only take room: above the deepest level they go down; at the deepest level they
- * go as soon as no snapshot needs them. */
+ * go as soon as no snapshot needs them, and so do versions that were kept for one. */
 static struct lsm_stratum *
 pick_tombstones(struct lsm *db, const struct levels *l, uint64_t oldest, uint64_t least)
 {
@@ -253,7 +253,7 @@ pick_tombstones(struct lsm *db, const struct levels *l, uint64_t oldest, uint64_
         bool deepest = s->level == l->deepest;
         if (s->level == 0 || s->in_merge || s->seqno_max > oldest)
             continue;
-        if (deepest ? s->deletes + s->range_tombstones > 0 : density(s) >= least)
+        if (deepest ? s->stacked || s->deletes + s->range_tombstones > 0 : density(s) >= least)
             return s;
     }
     return NULL;

@@ -18,6 +18,7 @@ struct output {
     struct buf from;        /* where the current stratum's bounds begin */
     bool from_start;        /* ... at the start of all keys */
     bool has_entries;       /* the current stratum has one */
+    bool stacked;           /* ... and one that only old snapshots see */
     struct value_use *uses; /* of the current stratum */
     size_t use_count, use_capacity;
     struct lsm_stratum **strata;
@@ -61,6 +62,7 @@ begin_stratum(struct output *o, basin_error *err)
     TRY(store_create(db->store, name, &o->sink, err));
     TRY(stratum_writer_new(&options, o->sink, &o->writer, err));
     o->has_entries = false;
+    o->stacked = false;
     o->use_count = 0;
 out:
     return st;
@@ -107,6 +109,7 @@ take_summary(struct output *o, const struct stratum_summary *sum, basin_error *e
     TRY(error_mem(buf_set(&s->last_key, sum->last_key.data, sum->last_key.size), err));
     s->last_excluded = sum->last_key_excluded;
     s->last_unbounded = sum->last_unbounded;
+    s->stacked = o->stacked;
     s->entries = sum->entries;
     s->deletes = sum->deletes;
     s->merges = sum->merges;
@@ -272,6 +275,12 @@ lsm__output_add(struct output *o, const struct entry *entry, basin_error *err)
     o->has_entries = true;
 out:
     return st;
+}
+
+void
+lsm__output_stacked(struct output *o)
+{
+    o->stacked = true;
 }
 
 basin_status

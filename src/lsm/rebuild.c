@@ -152,6 +152,7 @@ fill(struct lsm_stratum *ls, const struct stratum_summary *sum)
     TRY(buf_set(&ls->last_key, sum->last_key.data, sum->last_key.size));
     ls->last_excluded = sum->last_key_excluded;
     ls->last_unbounded = sum->last_unbounded;
+    ls->stacked = true; /* nobody knows: the next full compaction looks */
     ls->entries = sum->entries;
     ls->deletes = sum->deletes;
     ls->merges = sum->merges;

@@ -137,7 +137,8 @@ lsm__edit_add_stratum(struct edit *e, const struct lsm_stratum *s)
     wr_leb(&w, s->run);
     wr_leb_bytes(&w, buf_bytes(&s->first_key));
     wr_leb_bytes(&w, buf_bytes(&s->last_key));
-    wr_u8(&w, (uint8_t)((s->last_excluded ? 1 : 0) | (s->last_unbounded ? 2 : 0)));
+    wr_u8(&w, (uint8_t)((s->last_excluded ? 1 : 0) | (s->last_unbounded ? 2 : 0) |
+                       (s->stacked ? 4 : 0)));
     wr_leb(&w, s->entries);
     wr_leb(&w, s->deletes);
     wr_leb(&w, s->merges);

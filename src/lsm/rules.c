@@ -29,6 +29,8 @@ struct rules {
     struct buf key;
     bool has_key;
     size_t closed;        /* stripe whose base was seen, or SIZE_MAX */
+    size_t top;           /* stripe of the newest version that was kept, or SIZE_MAX */
+    uint64_t emitted;     /* seqno of the version that was kept last */
     struct buf pending;   /* operand bytes, newest first */
     struct operand *operands;
     size_t operand_count, operand_capacity;
@@ -52,11 +54,25 @@ stripe_of(const struct rules *r, uint64_t seqno)
     return low;
 }
 
+/* Below a version without seqno (0: every snapshot sees it) there is none with one: what comes from
+ * another run may still have its own. */
 static basin_status
 emit(struct rules *r, enum entry_kind kind, struct bytes value, uint64_t seqno, basin_error *err)
 {
-    return lsm__output_add(r->o->output,
-                           &(struct entry){ buf_bytes(&r->key), value, seqno, kind }, err);
+    basin_status st;
+    size_t stripe = stripe_of(r, seqno);
+
+    if (r->top != SIZE_MAX)
+        seqno = MIN_OF(seqno, r->emitted);
+    r->emitted = seqno;
+    TRY(lsm__output_add(r->o->output,
+                        &(struct entry){ buf_bytes(&r->key), value, seqno, kind }, err));
+    if (r->top == SIZE_MAX)
+        r->top = stripe;
+    else if (r->top != stripe)
+        lsm__output_stacked(r->o->output);
+out:
+    return st;
 }
 
 /* ------------------------------------------------------------------ operands */
@@ -196,7 +212,7 @@ take_base(struct rules *r, const struct entry *e, size_t stripe, basin_error *er
         TRY(resolve(r, false, NULL, &used, err));
     else if (pending)
         TRY(resolve(r, true, e->kind == ENTRY_PUT ? &e->value : NULL, &used, err));
-    if (!used && !(e->kind == ENTRY_DELETE && r->o->bottom && stripe == 0 && !pending))
+    if (!used && !(e->kind == ENTRY_DELETE && r->o->bottom && stripe == 0))
         TRY(emit(r, e->kind, e->value, e->seqno, err));
     r->closed = stripe;
 out:
@@ -226,6 +242,7 @@ take(struct rules *r, const struct entry *e, basin_error *err)
             FAIL(err, BASIN_NO_MEM, "no memory for a key");
         r->has_key = true;
         r->closed = SIZE_MAX;
+        r->top = SIZE_MAX;
     }
     if (stripe == r->o->snapshot_count) { /* nobody sees it yet */
         TRY(emit(r, e->kind, e->value, e->seqno, err));
@@ -254,7 +271,7 @@ basin_status
 lsm__rules_run(const struct rules_options *options, basin_error *err)
 {
     basin_status st;
-    struct rules r = { .o = options, .closed = SIZE_MAX };
+    struct rules r = { .o = options, .closed = SIZE_MAX, .top = SIZE_MAX };
     const basin_allocator *mem = options->db->mem;
     struct icur *source = options->source;
     size_t steps = 0;

@@ -40,6 +40,7 @@ struct lsm_stratum {
     uint64_t run;             /* level 0: larger is newer; else the level */
     struct buf first_key, last_key;
     bool last_excluded, last_unbounded;
+    bool stacked; /* of some key more than one version was kept, for a snapshot or pin */
     uint64_t entries, deletes, merges, range_tombstones, refs;
     uint64_t seqno_min, seqno_max;
     uint64_t size, raw_bytes, hash;

@@ -412,12 +412,24 @@ rig_check_version(struct rig *r)
 
 /* ------------------------------------------------------------------ changing */
 
+/* Whether operands of this key are a counter's. */
+static inline bool
+rig_counts(struct bytes key)
+{
+    return key.size % 4 == 3;
+}
+
 static inline struct bytes
-rig_value(struct rig *r)
+rig_value(struct rig *r, struct bytes key)
 {
     size_t most = rig_chance(r, 12) ? RIG_VALUE_MAX : rig_chance(r, 4) ? 700 : 40;
     size_t n = chance_below(&r->c, most);
 
+    if (r->plain && rig_counts(key)) {
+        r->value[0] = 0;
+        store_u64(r->value + 1, chance_below(&r->c, 1000));
+        return bytes_of(r->value, 9);
+    }
     chance_bytes(&r->c, r->value, MIN_OF(n, (size_t)64));
     for (size_t i = 64; i < n; i++)
         r->value[i] = (uint8_t)(r->value[i - 64] + i / 64);
@@ -427,7 +439,7 @@ rig_value(struct rig *r)
 static inline void
 rig_stream(struct rig *r, struct lsm_txn *txn, struct bytes key, uint64_t *next)
 {
-    struct bytes value = rig_value(r);
+    struct bytes value = rig_value(r, key);
     struct lsm_stream *s;
     size_t at = 0;
 
@@ -453,7 +465,7 @@ rig_merge(struct rig *r, struct lsm_txn *txn, struct bytes key, uint64_t *next)
     size_t n = 1 + chance_below(&r->c, 20);
 
     chance_bytes(&r->c, operand + 1, sizeof operand - 1);
-    if (key.size % 4 == 3 || (!r->plain && rig_chance(r, 30))) { /* a key that counts */
+    if (rig_counts(key) || (!r->plain && rig_chance(r, 30))) { /* a key that counts */
         operand[0] = LSM_OP_COUNTER;
         operand[1] = 1;
         n = 10;
@@ -486,7 +498,7 @@ rig_change(struct rig *r, struct lsm_txn *txn, uint64_t *next)
     uint64_t dice = chance_below(&r->c, 100);
 
     if (dice < 50) {
-        value = rig_value(r);
+        value = rig_value(r, key);
         rig_ok(r, lsm_put(txn, key, value, &r->err));
         oracle_put(r->oracle, key, value, (*next)++);
     } else if (dice < 68) {
@@ -577,7 +589,7 @@ rig_load(struct rig *r)
         keys[kept++] = keys[i];
     }
     for (size_t i = 0; i < kept; i++) {
-        struct bytes value = rig_value(r);
+        struct bytes value = rig_value(r, keys[i]);
         bool last = true;
         rig_ok(r, lsm_load_add(l, keys[i], value, &r->err));
         for (size_t k = i + 1; k < kept && last; k++)

@@ -46,7 +46,8 @@ random_step(struct rig *r)
     }
 }
 
-/* Without readers and pins a full compaction leaves one entry for each key that lives. */
+/* Without readers and pins a full compaction leaves one entry for each key that lives, apart from
+ * operands above a large value. */
 static void
 check_compacted(struct rig *r)
 {
@@ -75,10 +76,12 @@ check_compacted(struct rig *r)
     }
     if (!r->plain)
         return; /* operands that cannot be resolved are carried along */
+    for (size_t i = 0; i < r->db->manifest.stratum_count; i++) {
+        assert_int_equal(r->db->manifest.strata[i]->range_tombstones, 0);
+        entries -= r->db->manifest.strata[i]->merges;
+    }
     assert_int_equal(deletes, 0);
     assert_int_equal(entries, living);
-    for (size_t i = 0; i < r->db->manifest.stratum_count; i++)
-        assert_int_equal(r->db->manifest.strata[i]->range_tombstones, 0);
 }
 
 static void
