@@ -102,7 +102,9 @@ block_encode(const struct block_form *f, struct codec *codec, enum codec_id id, 
     }
     if (f->hook) {
         memset(data + n, 0, f->hook->reserved);
-        TRY(f->hook->encrypt(f->hook->ctx, at, data, n, data + n));
+        st = f->hook->encrypt(f->hook->ctx, at, data, n, data + n);
+        if (st != BASIN_OK)
+            FAIL(err, st, "the page hook refuses a page of %zu bytes", n);
     }
     store_u64(head + stored - BLOCK_SUM_SIZE, block_sum(f, head, stored, at));
     to->size += stored;

@@ -90,10 +90,25 @@ offset_width(size_t area)
     return area > UINT16_MAX ? 4 : 2;
 }
 
+/* Bytes of the entries alone. */
+static size_t
+point_area(const struct page_sums *s)
+{
+    return s->key_bytes - s->count * s->prefix_size + s->leb_bytes + s->value_bytes;
+}
+
+static size_t
+dense_area(const struct page_sums *s)
+{
+    size_t restarts = (s->count + RESTART_EVERY - 1) / RESTART_EVERY;
+
+    return s->dense_bytes - restarts * s->prefix_size;
+}
+
 static size_t
 point_size(const struct page_sums *s)
 {
-    size_t area = s->key_bytes - s->count * s->prefix_size + s->leb_bytes + s->value_bytes;
+    size_t area = point_area(s);
 
     return LEAF_HEAD_SIZE + s->count * (1 + offset_width(area) + s->seqno_width) + s->prefix_size +
            area;
@@ -103,7 +118,7 @@ static size_t
 dense_size(const struct page_sums *s)
 {
     size_t restarts = (s->count + RESTART_EVERY - 1) / RESTART_EVERY;
-    size_t area = s->dense_bytes - restarts * s->prefix_size;
+    size_t area = dense_area(s);
 
     return LEAF_HEAD_SIZE + restarts * offset_width(area) + s->count * s->seqno_width +
            (s->mixed ? (s->count + 3) / 4 : 0) + s->prefix_size + area;
@@ -353,8 +368,7 @@ leaf_builder_finish(const struct leaf_builder *b, bool elide, struct buf *to, en
     dense = prefer_dense(&s);
     room = dense ? dense_size(&s) : point_size(&s);
     y.mixed = dense && b->mixed;
-    y.wide = room > UINT16_MAX;
-    room += (y.wide ? 2 : 0) * b->count;
+    y.wide = offset_width(dense ? dense_area(&s) : point_area(&s)) == 4;
     buf_clear(to);
     if (buf_reserve(to, room) != BASIN_OK)
         return error_set(err, BASIN_NO_MEM, "no memory for a page of %zu bytes", room);

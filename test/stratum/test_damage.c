@@ -160,6 +160,7 @@ see(struct shelf *s, struct seen *seen)
     stratum_close(stratum);
 }
 
+/* Plain: each bit; compressed and sealed: one bit of each byte. */
 static void
 ec57_every_bit_flipped(void **state)
 {
@@ -170,7 +171,7 @@ ec57_every_bit_flipped(void **state)
         prepare(&s, variant);
         see(&s, &want);
         for (size_t i = 0; i < s.bytes.size; i++) {
-            for (unsigned bit = 0; bit < 8; bit++) {
+            for (unsigned bit = variant ? i % 8 : 0; bit < 8; bit += variant ? 8 : 1) {
                 s.bytes.data[i] ^= (uint8_t)(1u << bit);
                 expect_right_or_corrupt(&s, buf_bytes(&s.bytes), (i + bit) % 2, &want);
                 s.bytes.data[i] ^= (uint8_t)(1u << bit);

@@ -3,6 +3,8 @@
 /*
  * What a writer accepts and refuses, what it says of the result, and when seqnos are elided.
  */
+#include <pthread.h>
+
 #include "stratum/format.h"
 #include "stratum/shelf.h"
 
@@ -174,7 +176,234 @@ a_huge_value_stays_inline(void **state)
     free(value);
 }
 
+/* EC25, EC28: random and fixed lengths of keys and values, by ten writers at once. */
+struct bench {
+    pthread_t thread;
+    size_t key_size, value_size, count;
+    uint64_t seed;
+    struct buf bytes;
+};
+
+static void *
+write_bench(void *arg)
+{
+    struct bench *b = arg;
+    struct chance c = chance_of(b->seed);
+    struct stratum_write_options o = write_options(&base_malloc);
+    struct stratum_summary sum;
+    struct stratum_writer *w;
+    struct memory_sink sink;
+    uint8_t *p = malloc(20000);
+
+    must(p);
+    buf_init(&b->bytes, &base_malloc);
+    memory_sink_init(&sink, &b->bytes);
+    o.page_size = 256;
+    must(stratum_writer_new(&o, &sink.base, &w, NULL) == BASIN_OK);
+    for (size_t i = 0; i < b->count; i++) {
+        size_t key_size = b->key_size ? b->key_size : 8 + chance_below(&c, 9990);
+        size_t value_size = b->key_size ? b->value_size : chance_below(&c, 10000);
+        struct entry e = { bytes_of(p, key_size), bytes_of(p + 10000, value_size), 7, ENTRY_PUT };
+        memset(p, 'k', key_size);
+        memset(p + 10000, (int)(i % 256), value_size);
+        store_u32(p + 4, __builtin_bswap32((uint32_t)i)); /* 4 bytes shared, then the number */
+        must(stratum_writer_add(w, &e, NULL) == BASIN_OK);
+    }
+    must(stratum_writer_finish(w, &sum, NULL) == BASIN_OK);
+    must(sum.entries == b->count);
+    stratum_writer_free(w);
+    free(p);
+    return NULL;
+}
+
+static void
+read_bench(struct bench *b)
+{
+    struct chance c = chance_of(b->seed);
+    struct stratum_read_options o = read_options(&base_malloc);
+    struct counted_source source;
+    struct stratum_cursor *cursor;
+    struct stratum *s;
+
+    counted_init(&source, buf_bytes(&b->bytes), true);
+    assert_int_equal(stratum_open(&source.base, &o, &s, NULL), BASIN_OK);
+    assert_int_equal(stratum_cursor_open(s, &cursor, NULL), BASIN_OK);
+    assert_int_equal(stratum_cursor_first(cursor, NULL), BASIN_OK);
+    for (size_t i = 0; i < b->count; i++) {
+        const struct entry *e = stratum_cursor_entry(cursor);
+        struct stratum_hit hit;
+        size_t key_size = b->key_size ? b->key_size : 8 + chance_below(&c, 9990);
+        size_t value_size = b->key_size ? b->value_size : chance_below(&c, 10000);
+        assert_int_equal(e->key.size, key_size);
+        assert_int_equal(e->value.size, value_size);
+        assert_int_equal(__builtin_bswap32(load_u32(e->key.data + 4)), i);
+        assert_true(value_size == 0 || e->value.data[value_size - 1] == i % 256);
+        assert_int_equal(stratum_get(s, e->key, 7, &hit, NULL), BASIN_OK);
+        assert_true(bytes_equal(hit.entry.value, e->value));
+        stratum_unpin(s, &hit);
+        assert_int_equal(stratum_cursor_next(cursor, NULL), BASIN_OK);
+    }
+    assert_false(stratum_cursor_valid(cursor));
+    stratum_cursor_close(cursor);
+    stratum_close(s);
+    buf_release(&b->bytes);
+}
+
+static void
+ec25_ec28_lengths_by_ten_writers(void **state)
+{
+    static const size_t shapes[][3] = { { 100, 100, 1000 },
+                                        { 100, 1000, 100 },
+                                        { 1000, 100, 100 },
+                                        { 1000, 1000, 10 },
+                                        { 0, 0, 100 } };
+    struct bench b[10];
+
+    (void)state;
+    for (size_t i = 0; i < 10; i++) {
+        const size_t *shape = shapes[i % COUNT_OF(shapes)];
+        b[i] = (struct bench){
+            .key_size = shape[0], .value_size = shape[1], .count = shape[2], .seed = 25 + i
+        };
+        assert_int_equal(pthread_create(&b[i].thread, NULL, write_bench, &b[i]), 0);
+    }
+    for (size_t i = 0; i < 10; i++) {
+        assert_int_equal(pthread_join(b[i].thread, NULL), 0);
+        read_bench(&b[i]);
+    }
+}
+
+/* ------------------------------------------------------------------ memory */
+
+/* A sink that keeps nothing. */
+static basin_status
+drop_write(struct sink *s, const void *p, size_t n, basin_error *err)
+{
+    (void)p;
+    (void)err;
+    s->size += n;
+    return BASIN_OK;
+}
+
+static basin_status
+drop_commit(struct sink *s, basin_error *err)
+{
+    (void)s;
+    (void)err;
+    return BASIN_OK;
+}
+
+static void
+drop_free(struct sink *s)
+{
+    (void)s;
+}
+
+/* E10: what is held does not grow with the stratum, but for the root: one fence per group. */
+static void
+e10_memory_stays_bounded(void **state)
+{
+    static const struct sink_ops ops = { drop_write, drop_commit, drop_free };
+    struct sink sink = { .ops = &ops };
+    struct test_memory m;
+    struct stratum_writer *w;
+    struct stratum_summary sum;
+    struct stratum_write_options o;
+    uint8_t key[8], value[2000] = { 0 };
+
+    (void)state;
+    test_memory_init(&m);
+    o = write_options(&m.table);
+    o.filter_bits = 64; /* much to hold */
+    assert_int_equal(stratum_writer_new(&o, &sink, &w, NULL), BASIN_OK);
+    for (uint64_t i = 0; i < 1000000; i++) {
+        struct entry e = { bytes_of(key, 8), bytes_of(value, i % 4 ? 0 : 1000), 1, ENTRY_PUT };
+        store_u64(key, __builtin_bswap64(i));
+        assert_int_equal(stratum_writer_add(w, &e, NULL), BASIN_OK);
+    }
+    assert_int_equal(stratum_writer_finish(w, &sum, NULL), BASIN_OK);
+    assert_int_equal(sum.size, sink.size);
+    assert_true(sum.size > 200 * MIB);
+    assert_true(m.peak < 12 * MIB);
+    stratum_writer_free(w);
+    assert_int_equal(m.live, 0);
+}
+
+/* Many groups, written in several runs: index blocks grow, the tail is the root alone. */
+static void
+a_stratum_of_many_groups(void **state)
+{
+    struct stratum_hit hit;
+    struct shelf s;
+    uint8_t key[8];
+    size_t n = 0;
+
+    (void)state;
+    shelf_init(&s);
+    s.to.page_size = 256;
+    s.to.filter_bits = 64;
+    shelf_write(&s);
+    for (uint64_t i = 0; i < 500000; i++) {
+        store_u64(key, __builtin_bswap64(i * 3));
+        shelf_add(&s, bytes_of(key, 8), bytes_of("0123456789abcdefghij", 20), 1, ENTRY_PUT);
+    }
+    shelf_open(&s, false);
+    must_be_ok(&s, stratum_verify(s.stratum, NULL, NULL, &s.err));
+    for (uint64_t i = 0; i < 500000; i += 997) {
+        store_u64(key, __builtin_bswap64(i * 3));
+        must_be_ok(&s, stratum_get(s.stratum, bytes_of(key, 8), 1, &hit, &s.err));
+        stratum_unpin(s.stratum, &hit);
+        must_be_ok(&s, stratum_cursor_seek_ge(s.cursor, bytes_of(key, 8), 1, &s.err));
+        assert_int_equal(stratum_cursor_compare(s.cursor, bytes_of(key, 8)), 0);
+    }
+    s.from.no_map = false;
+    stratum_cursor_close(s.cursor);
+    s.cursor = NULL;
+    stratum_close(s.stratum);
+    counted_init(&s.source, buf_bytes(&s.bytes), true);
+    must_be_ok(&s, stratum_open(&s.source.base, &s.from, &s.stratum, &s.err));
+    must_be_ok(&s, stratum_cursor_open(s.stratum, &s.cursor, &s.err));
+    must_be_ok(&s, stratum_cursor_last(s.cursor, &s.err));
+    for (; stratum_cursor_valid(s.cursor); n++)
+        must_be_ok(&s, stratum_cursor_prev(s.cursor, &s.err));
+    assert_int_equal(n, 500000);
+    shelf_release(&s);
+}
+
 /* ------------------------------------------------------------------ seqnos */
+
+/* Seqnos a byte, two, four and eight bytes apart. */
+static void
+seqnos_of_every_width(void **state)
+{
+    static const uint64_t spans[] = { 0, 200, 60000, UINT32_MAX, UINT64_MAX - 500 };
+
+    (void)state;
+    for (size_t k = 0; k < COUNT_OF(spans); k++) {
+        for (size_t value_size = 0; value_size < 2; value_size++) {
+            struct shelf s;
+            char key[16];
+            unsigned n = 0;
+            shelf_init(&s);
+            s.to.page_size = 512;
+            shelf_write(&s);
+            for (unsigned i = 0; i < 1000; i++) {
+                snprintf(key, sizeof(key), "%05u", i);
+                shelf_add(&s, text(key), bytes_of("v", value_size), 300 + spans[k] / 999 * i,
+                          ENTRY_PUT);
+            }
+            shelf_open(&s, true);
+            must_be_ok(&s, stratum_cursor_first(s.cursor, &s.err));
+            for (; stratum_cursor_valid(s.cursor); n++) {
+                assert_int_equal(stratum_cursor_entry(s.cursor)->seqno, 300 + spans[k] / 999 * n);
+                must_be_ok(&s, stratum_cursor_next(s.cursor, &s.err));
+            }
+            assert_int_equal(n, 1000);
+            must_be_ok(&s, stratum_verify(s.stratum, NULL, NULL, &s.err));
+            shelf_release(&s);
+        }
+    }
+}
 
 static uint64_t
 seqno_of(struct shelf *s, const char *key)
@@ -462,6 +691,10 @@ main(void)
         cmocka_unit_test(versions_without_seqno_keep_their_order),
         cmocka_unit_test(limits_are_checked),
         cmocka_unit_test(a_huge_value_stays_inline),
+        cmocka_unit_test(ec25_ec28_lengths_by_ten_writers),
+        cmocka_unit_test(e10_memory_stays_bounded),
+        cmocka_unit_test(a_stratum_of_many_groups),
+        cmocka_unit_test(seqnos_of_every_width),
         cmocka_unit_test(old_seqnos_are_elided_unless_a_range_tombstone_is_over_them),
         cmocka_unit_test(versions_over_many_pages),
         cmocka_unit_test(the_writer_chooses_the_kind_of_page),
