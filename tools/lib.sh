@@ -41,11 +41,13 @@ configure() {
     return $result
 }
 
-# compile FOLDER [TARGET...]
+# compile FOLDER [TARGET...]: into a file, only complaints are shown.
 compile() {
     folder=$1
     shift
-    cmake --build "$folder" -j "$jobs" ${1:+--target "$@"} 9>&-
+    quiet=
+    [ -t 1 ] || quiet='-- --quiet'
+    cmake --build "$folder" -j "$jobs" ${1:+--target "$@"} $quiet 9>&-
 }
 
 count_failed() {
