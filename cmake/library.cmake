@@ -24,12 +24,13 @@ endif()
 if(NOT BASIN_SANITIZE AND NOT BASIN_FUZZ)
     set(archive ${CMAKE_BINARY_DIR}/libbasin.a)
     add_custom_command(OUTPUT ${archive}
-        COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -o basin.o $<TARGET_OBJECTS:basin_shared>
+        COMMAND ${CMAKE_C_COMPILER} -r -nostdlib -o basin.o
+            ${BASIN_OBJECTS} ${BASIN_BLAKE3_OBJECTS}
         COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=basin_* basin.o
         COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
         COMMAND ${CMAKE_AR} qcs ${archive} basin.o
         COMMAND ${CMAKE_COMMAND} -E rm -f basin.o
-        DEPENDS basin_shared $<TARGET_OBJECTS:basin_shared>
+        DEPENDS ${BASIN_OBJECTS} ${BASIN_BLAKE3_OBJECTS}
         COMMAND_EXPAND_LISTS VERBATIM COMMENT "Joining libbasin.a")
     add_custom_target(basin_archive ALL DEPENDS ${archive})
 endif()
