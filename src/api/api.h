@@ -36,6 +36,7 @@ struct basin_txn {
     struct lsm_txn *lsm;
     basin_mode mode;
     uint64_t default_space; /* as this transaction sees it; 0 = not looked for */
+    bool made_default;      /* it was made here and is not committed */
     struct buf key;         /* of the call at hand */
     struct buf end;
 };

@@ -44,10 +44,11 @@ api_space(basin_txn *txn, basin_space space, bool create, uint64_t *id, basin_er
     }
     st = catalog_space_find(txn->lsm, &name, id, err);
     if (st == BASIN_OK) {
-        if (txn->mode == BASIN_READ)
+        if (!txn->made_default)
             atomic_store_explicit(&txn->db->default_space, *id, memory_order_release);
     } else if (st == BASIN_NOT_FOUND && create) {
         st = catalog_space_create(txn->lsm, &name, id, err);
+        txn->made_default = true;
     }
     if (st == BASIN_OK)
         txn->default_space = *id;

@@ -144,6 +144,11 @@ buf_bytes(const struct buf *b)
     return bytes_of(b->data, b->size);
 }
 
+/* Sorts in place, without recursion or memory of its own; equal items may change places. Items have
+ * at most 256 bytes. */
+typedef int sort_compare_fn(const void *a, const void *b);
+void sort_items(void *items, size_t count, size_t item_size, sort_compare_fn *compare);
+
 /* ------------------------------------------------------------------ integers */
 
 static inline uint16_t load_u16(const uint8_t *p) { uint16_t v; memcpy(&v, p, 2); return v; }

@@ -12,8 +12,6 @@
  * what a manual compaction still asks for.
  * It only reads the manifest and marks inputs; merge.c does the work.
  */
-#include <stdlib.h>
-
 #include "lsm/merge.h"
 
 struct levels {
@@ -128,7 +126,7 @@ finish_plan(struct merge_plan *p, bool may_move, basin_error *err)
     if (p->runs == NULL)
         return error_set(err, BASIN_NO_MEM, "no memory for a merge of %zu strata",
                          p->input_count);
-    qsort(p->inputs, p->input_count, sizeof(*p->inputs), compare_inputs);
+    sort_items(p->inputs, p->input_count, sizeof(*p->inputs), compare_inputs);
     p->move = may_move;
     for (size_t i = 0; i < p->input_count; i++) {
         struct lsm_stratum *s = p->inputs[i];

@@ -106,7 +106,7 @@ handle_new(const char *path, const struct lsm_options *options, struct lsm **out
 {
     basin_status st;
     struct lsm_options o = *options;
-    const basin_allocator *under = o.mem ? o.mem : &base_malloc;
+    const basin_allocator *under = o.mem ? o.mem : &os_allocator;
     struct lsm *db = NULL;
 
     *out = NULL;

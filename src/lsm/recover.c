@@ -66,6 +66,8 @@ walk_log(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, b
         if (st != BASIN_OK)
             break;
         r->end = rec.after;
+        if (r->manifest->clean) /* the last record of its log: what is behind is not looked at */
+            log.live = true;
     }
     if (st == BASIN_END)
         st = check_end(r, &log, err);

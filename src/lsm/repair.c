@@ -51,6 +51,28 @@ out:
     return st;
 }
 
+static basin_status
+open_source(const char *path, const struct lsm_options *open, struct rebuild *b,
+            struct lsm **out, basin_error *err)
+{
+    struct lsm_options o = *open;
+
+    o.read_only = true;
+    return open_rebuilt(path, &o, b, out, err);
+}
+
+/* Closes; the first failure is the one that counts. */
+static basin_status
+close_after(struct lsm *db, basin_status st, basin_error *err)
+{
+    if (db == NULL)
+        return st;
+    if (st == BASIN_OK)
+        return lsm_close(db, err);
+    (void)!lsm_close(db, NULL);
+    return st;
+}
+
 basin_status
 lsm_salvage(const char *path, const struct lsm_options *open,
             const struct lsm_check_options *options, lsm_pair_fn *fn, void *ctx,
@@ -58,18 +80,12 @@ lsm_salvage(const char *path, const struct lsm_options *open,
 {
     basin_status st;
     struct rebuild b = { options, 0 };
-    struct lsm_options o = *open;
     struct lsm *db = NULL;
 
-    o.read_only = true;
-    TRY(open_rebuilt(path, &o, &b, &db, err));
-    st = each_pair(db, fn, ctx, err);
-    if (st == BASIN_OK)
-        st = lsm_close(db, err);
-    else
-        (void)!lsm_close(db, NULL);
+    TRY(open_source(path, open, &b, &db, err));
+    TRY(each_pair(db, fn, ctx, err));
 out:
-    return st;
+    return close_after(db, st, err);
 }
 
 /* ------------------------------------------------------------------ into a new database */
@@ -85,26 +101,25 @@ repair_to(const char *path, const char *to, const struct lsm_options *open,
           const struct lsm_check_options *options, basin_error *err)
 {
     basin_status st;
+    struct rebuild b = { options, 0 };
     struct lsm_options o = *open;
     struct lsm_load_options how = { .unsorted = false, .watch = options->watch };
-    struct lsm *db = NULL;
+    struct lsm *from = NULL, *db = NULL;
     struct lsm_load *load = NULL;
     uint64_t seqno;
 
     o.read_only = o.must_exist = false;
     o.must_create = true;
+    TRY(open_source(path, open, &b, &from, err)); /* first: nothing is made for a wrong path */
     TRY(lsm_open(to, &o, &db, err));
     TRY(lsm_load_open(db, &how, &load, err));
-    TRY(lsm_salvage(path, open, options, load_pair, load, err));
+    TRY(each_pair(from, load_pair, load, err));
     st = lsm_load_commit(load, &seqno, err);
     load = NULL;
 out:
     lsm_load_abort(load);
-    if (db != NULL && st == BASIN_OK)
-        st = lsm_close(db, err);
-    else if (db != NULL)
-        (void)!lsm_close(db, NULL);
-    return st;
+    st = close_after(db, st, err);
+    return close_after(from, st, err);
 }
 
 /* ------------------------------------------------------------------ in place */
@@ -183,11 +198,7 @@ repair_in_place(const char *path, const struct lsm_options *open,
     TRY(repair_strata(db, err));
     TRY(lsm__checkpoint(db, err));
 out:
-    if (db != NULL && st == BASIN_OK)
-        st = lsm_close(db, err);
-    else if (db != NULL)
-        (void)!lsm_close(db, NULL);
-    return st;
+    return close_after(db, st, err);
 }
 
 basin_status

@@ -13,8 +13,6 @@
  * (R3) a tombstone goes when it is in the lowest stripe and no older run can hold its key.
  * (R4) an operand whose operator is missing or fails is carried on unchanged.
  */
-#include <stdlib.h>
-
 #include "lsm/rules.h"
 
 enum { OPERANDS_MAX = 100000, CANCEL_EVERY = 512 };
@@ -321,7 +319,7 @@ keep_seqnos(const struct rules_options *o, uint64_t *seqnos, size_t count)
     size_t kept = 0, last = SIZE_MAX;
 
     if (count > 1)
-        qsort(seqnos, count, sizeof(*seqnos), compare_seqnos_down);
+        sort_items(seqnos, count, sizeof(*seqnos), compare_seqnos_down);
     for (size_t i = 0; i < count; i++) {
         size_t stripe = stripe_of(&r, seqnos[i]);
         if (stripe != o->snapshot_count && stripe == last)
@@ -375,7 +373,7 @@ lsm__rules_ranges(const struct rules_options *o, const struct range_tombstone *i
             bounds[bound_count++] = in[i].end;
     }
     if (bound_count > 1)
-        qsort(bounds, bound_count, sizeof(*bounds), compare_bounds);
+        sort_items(bounds, bound_count, sizeof(*bounds), compare_bounds);
     for (int pass = 0; pass < 2; pass++) {
         size_t n = 0;
         for (size_t i = 0; i < bound_count; i++) {

@@ -175,7 +175,7 @@ begin_check(struct lsm *db, const struct lsm_begin *how, basin_error *err)
         return error_set(err, BASIN_MISUSE, "a writing transaction starts at the present");
     if (how->mode > LSM_LOCKED || (how->at_pin != NULL && how->at_seqno != 0))
         return error_set(err, BASIN_MISUSE, "bad transaction options");
-    if (db->process_id != db->os->ops->process_id(db->os))
+    if (how->mode != LSM_READ && db->process_id != db->os->ops->process_id(db->os))
         return error_set(err, BASIN_MISUSE, "the database was opened before fork");
     return BASIN_OK;
 }

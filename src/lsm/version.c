@@ -5,8 +5,6 @@
  * memtables and then never changes; installing one replaces the pointer under mu.
  */
 #include <stdio.h>
-#include <stdlib.h>
-
 #include "lsm/internal.h"
 
 void
@@ -108,7 +106,7 @@ version_build(struct lsm *db, struct version **out, basin_error *err)
     v->stratum_count = m->stratum_count;
     if (v->stratum_count) {
         memcpy(v->strata, m->strata, strata_size);
-        qsort(v->strata, v->stratum_count, sizeof(*v->strata), compare_strata);
+        sort_items(v->strata, v->stratum_count, sizeof(*v->strata), compare_strata);
     }
     for (size_t i = 0; i < v->stratum_count; i++)
         lsm__stratum_ref(v->strata[i]);
@@ -221,7 +219,7 @@ lsm__snapshot_list(struct lsm *db, uint64_t **out, size_t *count, size_t *capaci
     for (size_t i = 0; i < db->manifest.pin_count; i++)
         list[n++] = db->manifest.pins[i].seqno;
     list[n++] = visible;
-    qsort(list, n, sizeof(*list), compare_u64);
+    sort_items(list, n, sizeof(*list), compare_u64);
     *out = list;
     *count = n;
     *capacity = most;

@@ -177,6 +177,9 @@ struct os_map {
     struct os *os;
 };
 
+/* Small pieces from the C library, large ones straight from the system and back. Threads: any. */
+extern const basin_allocator os_allocator;
+
 /* ------------------------------------------------------------------ threads (always real) */
 struct os_thread;
 struct os_mutex; /* ranks are asserted in debug builds: a thread locks in ascending rank only */
