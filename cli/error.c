@@ -1,7 +1,7 @@
 // SPDX-FileCopyrightText: the Basin authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Errors, talk and time of the program.
+ * Errors and their exit codes, talk and time of the program.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -77,6 +77,45 @@ cli_say(const struct cli *c, const char *fmt, ...)
     grow_byte(&line, '\n');
     write_line(&line);
     grow_free(&line);
+}
+
+int
+cli_exit_code(basin_status st)
+{
+    switch (st) {
+    case BASIN_OK:
+        return EXIT_DONE;
+    case BASIN_END:
+    case BASIN_NOT_FOUND:
+        return EXIT_NO;
+    case BASIN_MISUSE:
+        return EXIT_USAGE;
+    case BASIN_BUSY:
+    case BASIN_TIMEOUT:
+    case BASIN_CONFLICT:
+        return EXIT_BUSY;
+    case BASIN_CORRUPT:
+        return EXIT_CORRUPT;
+    case BASIN_NO_SPACE:
+    case BASIN_IO:
+    case BASIN_CANCELLED:
+        return EXIT_IO;
+    case BASIN_EXISTS:
+    case BASIN_LIMIT:
+    case BASIN_READ_ONLY:
+        return EXIT_REFUSED;
+    case BASIN_WRONG_KEY:
+        return EXIT_SECRET;
+    case BASIN_VERSION:
+        return EXIT_VERSION;
+    case BASIN_NO_MEM:
+        return EXIT_MEMORY;
+    case BASIN_TOO_OLD:
+        return EXIT_TOO_OLD;
+    case BASIN_UNKNOWN_OPERATOR:
+        return EXIT_OPERATOR;
+    }
+    return EXIT_IO;
 }
 
 /* Colour is for terminals, and not where NO_COLOR is set. */

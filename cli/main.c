@@ -15,45 +15,6 @@
 #include "help.h"
 #include "stop.h"
 
-int
-cli_exit_code(basin_status st)
-{
-    switch (st) {
-    case BASIN_OK:
-        return EXIT_DONE;
-    case BASIN_END:
-    case BASIN_NOT_FOUND:
-        return EXIT_NO;
-    case BASIN_MISUSE:
-        return EXIT_USAGE;
-    case BASIN_BUSY:
-    case BASIN_TIMEOUT:
-    case BASIN_CONFLICT:
-        return EXIT_BUSY;
-    case BASIN_CORRUPT:
-        return EXIT_CORRUPT;
-    case BASIN_NO_SPACE:
-    case BASIN_IO:
-    case BASIN_CANCELLED:
-        return EXIT_IO;
-    case BASIN_EXISTS:
-    case BASIN_LIMIT:
-    case BASIN_READ_ONLY:
-        return EXIT_REFUSED;
-    case BASIN_WRONG_KEY:
-        return EXIT_SECRET;
-    case BASIN_VERSION:
-        return EXIT_VERSION;
-    case BASIN_NO_MEM:
-        return EXIT_MEMORY;
-    case BASIN_TOO_OLD:
-        return EXIT_TOO_OLD;
-    case BASIN_UNKNOWN_OPERATOR:
-        return EXIT_OPERATOR;
-    }
-    return EXIT_IO;
-}
-
 /* A database or a script that was started with a closed descriptor must not get 0, 1 or 2. */
 static bool
 fill_standard_descriptors(void)

@@ -106,6 +106,7 @@ opening_read(struct cli *c, struct opening *o)
     uint64_t wait = args_number(&c->args, OPT_TIMEOUT, LOCK_WAIT_MS);
 
     *o = (struct opening){ .options = BASIN_OPTIONS_INIT };
+    o->options.codec = (basin_codec)args_number(&c->args, OPT_CODEC, BASIN_CODEC_LZ4);
     o->options.mem_limit = args_number(&c->args, OPT_MEM, 0);
     o->options.lock_timeout_ms = wait < UINT32_MAX ? (uint32_t)wait : UINT32_MAX;
     return opening_secret(c, OPT_PASSPHRASE_FILE, OPT_KEY_FILE, o);

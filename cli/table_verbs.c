@@ -27,7 +27,7 @@ const struct verb table_verbs[] = {
                "The value is on disk when the verb returns, unless --buffered is given.",
       .word_min = 3,
       .word_max = 3,
-      .options = { OPT_SPACE, NOTATION, COMMITTING, WRITING },
+      .options = { OPT_SPACE, NOTATION, COMMITTING, OPT_CODEC, WRITING },
       .example = { "basin put shop.db apple red", "date | basin put shop.db now -" } },
     { .name = "get",
       .group = "Pairs",
@@ -54,7 +54,8 @@ const struct verb table_verbs[] = {
                "counts what it would delete and exits with 1.",
       .word_min = 1,
       .word_max = WORDS_ANY,
-      .options = { OPT_RANGE, OPT_PREFIX, OPT_YES, OPT_SPACE, NOTATION, COMMITTING, WRITING },
+      .options = { OPT_RANGE, OPT_PREFIX, OPT_YES, OPT_SPACE, NOTATION, COMMITTING, OPT_CODEC,
+                   WRITING },
       .example = { "basin put shop.db apple red && basin del shop.db apple",
                    "basin put shop.db apple red && basin del shop.db --prefix a --yes" } },
     { .name = "scan",
@@ -87,7 +88,7 @@ const struct verb table_verbs[] = {
       .word_min = 2,
       .word_max = WORDS_ANY,
       .options = { OPT_FORMAT, OPT_BULK, OPT_BATCH, OPT_ON_ERROR, OPT_HEADER, OPT_KEY, OPT_VALUE,
-                   OPT_RAW, OPT_SPACE, COMMITTING, WRITING },
+                   OPT_RAW, OPT_SPACE, COMMITTING, OPT_CODEC, WRITING },
       .example = { "printf 'apple\\tred\\nplum\\tblue\\n' > fruit.tsv && basin import shop.db "
                    "fruit.tsv",
                    "seq 1000 | basin import shop.db - --format lines --bulk --space numbers" } },
@@ -127,7 +128,7 @@ const struct verb table_verbs[] = {
                "overwrite.",
       .word_min = 2,
       .word_max = 2,
-      .options = { OPT_YES, WRITING },
+      .options = { OPT_YES, OPT_CODEC, WRITING },
       .example = { "basin put shop.db apple red && basin dump shop.db | basin load copy.db -",
                    "basin put shop.db apple red && basin dump shop.db -o shop.dump && basin load "
                    "copy.db shop.dump" } },
@@ -198,12 +199,13 @@ const struct verb table_verbs[] = {
       .summary = "create a database with settings",
       .usage = { "init DB" },
       .about = "Creates an empty database; page size and secret stay with it for ever (rekey "
-               "changes the secret). put, import and load create one with default settings when "
-               "it is missing.",
+               "changes the secret). The codec is a choice of each run, not of the database: "
+               "give it to import, load and compact too. put, import and load create a database "
+               "with default settings when it is missing.",
       .word_min = 1,
       .word_max = 1,
-      .options = { OPT_CODEC, OPT_PAGE_SIZE, WRITING },
-      .example = { "basin init shop.db --codec zstd",
+      .options = { OPT_PAGE_SIZE, OPT_CODEC, WRITING },
+      .example = { "basin init shop.db --page-size 8K",
                    "printf 'open sesame' > pass && basin init safe.db --passphrase-file pass && "
                    "basin put safe.db gold 7 --passphrase-file pass" } },
     { .name = "stat",
@@ -264,7 +266,7 @@ const struct verb table_verbs[] = {
                "by piece; the verb is for when the room is wanted now.",
       .word_min = 1,
       .word_max = 1,
-      .options = { LONG },
+      .options = { OPT_CODEC, LONG },
       .example = { "basin put shop.db apple red && basin compact shop.db",
                    "basin put shop.db apple red && basin compact shop.db --json" } },
     { .name = "rekey",

@@ -242,14 +242,11 @@ static basin_status
 open_bench(struct bench *b)
 {
     struct cli *c = b->c;
-    const struct given *codec = args_find(&c->args, OPT_CODEC);
     struct opening o;
     basin_status st;
 
     TRY(opening_read(c, &o));
     o.options.must_create = true;
-    if (codec != NULL)
-        o.options.codec = (basin_codec)codec->number;
     st = basin_open(c->args.words[0], &o.options, &b->s.db, &c->err);
     if (st == BASIN_EXISTS && c->err.hint[0] == '\0')
         cli_hint(&c->err, "bench wants a folder of its own");

@@ -17,7 +17,6 @@
 basin_status
 verb_init(struct cli *c)
 {
-    const struct given *codec = args_find(&c->args, OPT_CODEC);
     struct opening o = { 0 };
     basin_db *db = NULL;
     basin_status st;
@@ -27,8 +26,6 @@ verb_init(struct cli *c)
     o.options.page_size = (uint32_t)args_number(&c->args, OPT_PAGE_SIZE, 0);
     if (args_number(&c->args, OPT_PAGE_SIZE, 0) > 65536)
         FAIL(&c->err, BASIN_MISUSE, "--page-size is over 65536");
-    if (codec != NULL)
-        o.options.codec = (basin_codec)codec->number;
     TRY(basin_open(c->args.words[0], &o.options, &db, &c->err));
     st = basin_close(db, &c->err);
 out:

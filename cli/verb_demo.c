@@ -21,7 +21,7 @@
 #include "stop.h"
 #include "verbs.h"
 
-enum { DEMO_LINES = 8, DEMO_COLUMNS = 100, DEMO_OUTPUT_MAX = 1024 * 1024 };
+enum { DEMO_LINES = 14, DEMO_COLUMNS = 100, DEMO_OUTPUT_MAX = 1024 * 1024 };
 
 struct demo {
     struct cli *c;

@@ -139,12 +139,15 @@ printed 'the secret value'
 shell_runs 0 'basin dump safe --passphrase-file wrong | basin load safe2 - --key-file key'
 runs 0 basin get safe2 gold --key-file key
 
-# settings of init
+# page size and codec
 for codec in none lz4 zstd; do
-    runs 0 basin init "c_$codec" --codec $codec --page-size 1K
-    runs 0 basin put "c_$codec" k v
+    runs 0 basin init "c_$codec" --page-size 1K
+    shell_runs 0 "seq 5000 | basin import c_$codec - --format lines --bulk --codec $codec"
     runs 0 basin check "c_$codec" --deep
     printed sound
+    runs 0 basin compact "c_$codec" --codec none
+    runs 0 basin scan "c_$codec" --count
+    printed 5000
 done
 
 # a sound database

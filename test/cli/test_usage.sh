@@ -82,7 +82,7 @@ runs 2 basin repair d
 says 'where should the repaired database be'
 runs 2 basin repair d --to e --in-place
 runs 2 basin init d --page-size 1M
-runs 2 basin init d --codec snappy
+runs 2 basin load d x --codec snappy
 runs 2 basin bench d --pairs 0
 runs 2 basin import d - --batch 0 --format tsv
 runs 2 basin import d -
