@@ -165,7 +165,7 @@ work(void *arg)
         if (i % 50 == 0)
             scan_some(w->strata[i / 50 % 2], &c);
         if (i % 300 == 0)
-            stratum_cache_resize(w->cache, 10000 + chance_below(&c, 100000));
+            stratum_cache_resize(w->cache, 1 + chance_below(&c, 2) * chance_below(&c, 100000));
     }
     return NULL;
 }

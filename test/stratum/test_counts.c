@@ -335,6 +335,8 @@ changes_are_found_by_fences(void **state)
     assert_false(changed(&s, "k00000", "k24000", 10));
     assert_false(changed(&s, "k26000", "k90000", 10));
     assert_true(changed(&s, "k24000", "k26000", 10));
+    assert_true(changed(&s, "k10000", "k40000", 10)); /* in a group between the first and last */
+    assert_false(changed(&s, "k10000", "k40000", 1000));
     assert_true(changed(&s, "k26000", NULL, 10)); /* the range tombstone */
     assert_true(changed(&s, "k90005", "k90006", 4999));
     assert_false(changed(&s, "k90010", NULL, 100));

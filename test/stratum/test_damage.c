@@ -256,6 +256,16 @@ a_stratum_of_another_object_is_refused(void **state)
     shelf_release(&s);
 }
 
+static void
+expect_open(struct shelf *s, basin_status want)
+{
+    struct stratum *stratum;
+
+    counted_init(&s->source, buf_bytes(&s->bytes), true);
+    assert_int_equal(stratum_open(&s->source.base, &s->from, &stratum, &s->err), want);
+    stratum_close(stratum);
+}
+
 /* ------------------------------------------------------------------ resealed */
 
 static void
@@ -411,6 +421,68 @@ verify_finds_resealed_lies(void **state)
     shelf_release(&s);
 }
 
+/* Range tombstones that overlap, with right checksums. */
+static void
+range_tombstones_out_of_order_are_refused(void **state)
+{
+    const uint64_t ids[] = { 11, 12, 3, 41 };
+    struct range_tombstone t = { text("b"), text("d"), false, 30 };
+    struct range_tombstone u = { text("e"), text("g"), false, 30 };
+    struct shelf s;
+    size_t at = 0;
+
+    (void)state;
+    shelf_init(&s);
+    shelf_write(&s);
+    must_be_ok(&s, stratum_writer_add_range(s.writer, &t, &s.err));
+    must_be_ok(&s, stratum_writer_add_range(s.writer, &u, &s.err));
+    must_be_ok(&s, stratum_writer_finish(s.writer, &s.summary, &s.err));
+    assert_int_equal(s.sink.base.ops->commit(&s.sink.base, NULL), BASIN_OK);
+    expect_open(&s, BASIN_OK);
+    while (s.bytes.data[at] != 'e')
+        at++;
+    s.bytes.data[at] = 'c';
+    reseal(s.bytes.data, s.bytes.size, ids);
+    expect_open(&s, BASIN_CORRUPT);
+    assert_non_null(strstr(s.err.what, "range tombstone 1"));
+    shelf_release(&s);
+}
+
+/* A block that belongs to nothing, put between the pages and the root. */
+static void
+verify_finds_bytes_that_belong_to_nothing(void **state)
+{
+    static const size_t places[] = { 64, 80, 88, 104 }; /* root, ranges, properties, tail */
+    const uint64_t ids[] = { 11, 12, 3, 41 };
+    struct stratum *stratum;
+    struct shelf s;
+    uint64_t root_at, extra;
+    uint8_t *copy, *footer;
+
+    (void)state;
+    prepare(&s, 0);
+    footer = s.bytes.data + s.bytes.size - FOOTER_SIZE;
+    root_at = load_u64(footer + 64);
+    extra = load_u32(s.bytes.data + 4); /* the first page once more */
+    copy = malloc(s.bytes.size + extra);
+    assert_non_null(copy);
+    memcpy(copy, s.bytes.data, root_at);
+    memcpy(copy + root_at, s.bytes.data, extra);
+    memcpy(copy + root_at + extra, s.bytes.data + root_at, s.bytes.size - root_at);
+    footer = copy + s.bytes.size + extra - FOOTER_SIZE;
+    for (size_t i = 0; i < COUNT_OF(places); i++)
+        if (load_u64(footer + places[i]) >= root_at)
+            store_u64(footer + places[i], load_u64(footer + places[i]) + extra);
+    reseal(copy, s.bytes.size + extra, ids);
+    counted_init(&s.source, bytes_of(copy, s.bytes.size + extra), true);
+    must_be_ok(&s, stratum_open(&s.source.base, &s.from, &stratum, &s.err));
+    assert_int_equal(stratum_verify(stratum, NULL, NULL, &s.err), BASIN_CORRUPT);
+    assert_non_null(strstr(s.err.what, "bytes between the pages"));
+    stratum_close(stratum);
+    free(copy);
+    shelf_release(&s);
+}
+
 static void
 stored_bytes_are_checked_without_the_key(void **state)
 {
@@ -523,16 +595,6 @@ contains(struct bytes all, const char *word)
 }
 
 static void
-expect_open(struct shelf *s, basin_status want)
-{
-    struct stratum *stratum;
-
-    counted_init(&s->source, buf_bytes(&s->bytes), true);
-    assert_int_equal(stratum_open(&s->source.base, &s->from, &stratum, &s->err), want);
-    stratum_close(stratum);
-}
-
-static void
 sealed_strata_show_nothing_and_want_their_key(void **state)
 {
     struct codec_key other = { { 9, 9, 9 } };
@@ -615,6 +677,8 @@ main(void)
         cmocka_unit_test(resealed_damage_is_survived),
         cmocka_unit_test(bytes_that_change_under_a_map_are_survived),
         cmocka_unit_test(verify_finds_resealed_lies),
+        cmocka_unit_test(range_tombstones_out_of_order_are_refused),
+        cmocka_unit_test(verify_finds_bytes_that_belong_to_nothing),
         cmocka_unit_test(stored_bytes_are_checked_without_the_key),
         cmocka_unit_test(salvage_goes_around_lost_pages),
         cmocka_unit_test(salvage_goes_around_lost_index_blocks),

@@ -483,6 +483,13 @@ versions_over_many_pages(void **state)
         }
         must_be_ok(&s, stratum_cursor_seek_le(s.cursor, text("k"), &s.err));
         assert_int_equal(load_u64(stratum_cursor_entry(s.cursor)->value.data), 1);
+        /* to the cursor's own key, which lies in the page that the seek leaves */
+        must_be_ok(&s, stratum_cursor_seek_ge(s.cursor, stratum_cursor_entry(s.cursor)->key,
+                                              UINT64_MAX, &s.err));
+        assert_int_equal(load_u64(stratum_cursor_entry(s.cursor)->value.data), 1000);
+        must_be_ok(&s,
+                   stratum_cursor_seek_le(s.cursor, stratum_cursor_entry(s.cursor)->key, &s.err));
+        assert_int_equal(load_u64(stratum_cursor_entry(s.cursor)->value.data), 1);
         must_be_ok(&s, stratum_verify(s.stratum, NULL, NULL, &s.err));
         shelf_release(&s);
     }
