@@ -357,8 +357,8 @@ value_open(struct source *from, const struct stratum_read_options *options,
 {
     struct value_stratum *v = NULL;
     uint8_t footer[FOOTER_SIZE], salt[CODEC_SALT_SIZE];
-    uint32_t features;
-    uint16_t reserved;
+    uint32_t features = 0;
+    uint16_t reserved = 0;
     basin_status st = BASIN_OK;
 
     *out = NULL;
