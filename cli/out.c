@@ -4,7 +4,8 @@
  * Buffered output.
  *
  * A file is written under the name `path`.partial, synced and renamed at the end, so that a dump
- * or export that failed half way never stands where a whole one is expected.
+ * or export that failed half way never stands where a whole one is expected. What is there and is
+ * no ordinary file (a device, a pipe) is written to as it is.
  */
 #include "out.h"
 
@@ -13,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -27,6 +29,21 @@ out_open_stdout(struct out *o)
     o->is_tty = isatty(o->fd) == 1;
 }
 
+static bool
+is_special(const char *path)
+{
+    struct stat s;
+
+    return stat(path, &s) == 0 && !S_ISREG(s.st_mode) && !S_ISDIR(s.st_mode);
+}
+
+static basin_status
+open_special(struct out *o, const char *path, basin_error *err)
+{
+    *o = (struct out){ .fd = open(path, O_WRONLY | O_CLOEXEC), .name = path };
+    return o->fd < 0 ? cli_system_error(err, errno, "cannot open %s", path) : BASIN_OK;
+}
+
 basin_status
 out_open_file(struct out *o, const char *path, basin_error *err)
 {
@@ -36,6 +53,8 @@ out_open_file(struct out *o, const char *path, basin_error *err)
     out_open_stdout(o);
     if (strcmp(path, "-") == 0)
         return BASIN_OK;
+    if (is_special(path))
+        return open_special(o, path, err);
     grow_format(&name, "%s.partial", path);
     *o = (struct out){ .fd = -1, .name = path };
     o->fd = open(grow_string(&name), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);

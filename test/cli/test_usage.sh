@@ -154,6 +154,12 @@ says '^{"error":{"status":"not_found",'
 runs 2 basin get d k --json --hex --escape
 says '"exit":2}}$'
 
+# a pipe is written to as it is, never replaced by a file
+mkfifo pipe
+shell_runs 0 'cat pipe >piped & basin dump d -o pipe; wait'
+[ -p pipe ] || fail 'the pipe was replaced'
+shell_runs 0 'grep -q "^end pairs=" piped'
+
 # closed standard streams are no crash
 shell_runs 0 'basin put d k v >&- 2>&-'
 shell_runs 0 'basin get d k <&-'
