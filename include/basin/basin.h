@@ -80,7 +80,11 @@ typedef struct basin_operator {
 
 /* ------------------------------------------------------------------ open and close */
 
-typedef enum basin_codec { BASIN_CODEC_NONE = 0, BASIN_CODEC_LZ4 = 1, BASIN_CODEC_ZSTD = 2 } basin_codec;
+typedef enum basin_codec {
+    BASIN_CODEC_NONE = 0,
+    BASIN_CODEC_LZ4 = 1,
+    BASIN_CODEC_ZSTD = 2
+} basin_codec;
 
 typedef enum basin_durability {
     BASIN_DURABLE = 0,  /* on disk at return: survives power loss */

@@ -6,7 +6,6 @@
  * holes in the heap, and what is freed is given back: mem_limit bounds the process, not only a
  * count.
  */
-#include <stdlib.h>
 #include <sys/mman.h>
 
 #include "os/os.h"
@@ -22,8 +21,16 @@ whole_pages(size_t n)
 static void *
 pages_new(size_t n)
 {
-    void *p = mmap(NULL, whole_pages(n), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p = mmap(NULL, whole_pages(n), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                   0);
+
     return p == MAP_FAILED ? NULL : p;
+}
+
+static void *
+small_resize(void *p, size_t old_size, size_t new_size)
+{
+    return base_malloc.resize(base_malloc.ctx, p, old_size, new_size);
 }
 
 static void
@@ -32,7 +39,7 @@ piece_free(void *p, size_t n)
     if (n >= PAGES_FROM)
         (void)munmap(p, whole_pages(n));
     else
-        free(p);
+        (void)small_resize(p, n, 0);
 }
 
 static void *
@@ -47,12 +54,12 @@ pages_resize(void *ctx, void *p, size_t old_size, size_t new_size)
         return NULL;
     }
     if (p != NULL && old_size < PAGES_FROM && new_size < PAGES_FROM)
-        return realloc(p, new_size);
+        return small_resize(p, old_size, new_size);
     if (p != NULL && old_size >= PAGES_FROM && new_size >= PAGES_FROM) {
         q = mremap(p, whole_pages(old_size), whole_pages(new_size), MREMAP_MAYMOVE);
         return q == MAP_FAILED ? NULL : q;
     }
-    q = new_size >= PAGES_FROM ? pages_new(new_size) : malloc(new_size);
+    q = new_size >= PAGES_FROM ? pages_new(new_size) : small_resize(NULL, 0, new_size);
     if (q != NULL && p != NULL) {
         memcpy(q, p, MIN_OF(old_size, new_size));
         piece_free(p, old_size);
