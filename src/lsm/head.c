@@ -5,7 +5,9 @@
  * once at creation and anew, under the next number, when the secret changes; the newest counts.
  * docs/format/database.md is the law.
  */
-#include "lsm/internal.h"
+#include <stdio.h>
+
+#include "lsm/rebuild.h"
 
 #define HEAD_MAGIC "BASIN DB"
 enum { HEAD_SIZE = 256, HEAD_AD_SIZE = 104, HEAD_FLAG_SEALED = 1, HEAD_FLAG_PASSPHRASE = 2 };
@@ -201,9 +203,111 @@ out:
     return st;
 }
 
-/* NOT_FOUND when there is no head at all. */
-basin_status
-lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err)
+/* ------------------------------------------------------------------ without a head */
+
+struct search {
+    struct lsm *db;
+    const char *class_name;
+    bool found, sealed;
+};
+
+static void
+found_id(struct search *s, const uint8_t *id, bool sealed)
+{
+    s->db->database_id[0] = load_u64(id);
+    s->db->database_id[1] = load_u64(id + 8);
+    s->sealed = sealed;
+    s->found = true;
+}
+
+/* Logs and checkpoints have flags, id and the checksum of their header at the same places. */
+static basin_status
+look_at_header(struct search *s, const char *path, const char *magic)
+{
+    struct os_file *f = NULL;
+    uint8_t h[128];
+    size_t got = 0;
+
+    if (os_open(s->db->os, path, OS_READ, &f, NULL) == BASIN_OK &&
+        os_read(f, 0, h, sizeof(h), &got, NULL) == BASIN_OK && got == sizeof(h) &&
+        memcmp(h, magic, 8) == 0 && hash64(h, 120, 0) == load_u64(h + 120))
+        found_id(s, h + 16, load_u32(h + 12) & 1);
+    os_close(f);
+    return s->found ? BASIN_END : BASIN_OK;
+}
+
+static basin_status
+look_at_footer(struct search *s, const char *name)
+{
+    struct source *from;
+    struct stratum_identity id;
+    uint8_t bytes[16];
+
+    if (store_open(s->db->store, name, &from, NULL) != BASIN_OK)
+        return BASIN_OK;
+    if (stratum_identify(from, &id, NULL) == BASIN_OK) {
+        store_u64(bytes, id.database_id[0]);
+        store_u64(bytes + 8, id.database_id[1]);
+        found_id(s, bytes, id.sealed);
+    }
+    from->ops->close(from);
+    return s->found ? BASIN_END : BASIN_OK;
+}
+
+static basin_status
+look_at(void *ctx, const char *name, basin_error *err)
+{
+    struct search *s = ctx;
+    char path[PATH_SIZE_MAX + 96], object[STORE_NAME_MAX + 1];
+
+    (void)err;
+    if (strlen(s->class_name) + strlen(name) + 2 > sizeof(object))
+        return BASIN_OK;
+    (void)snprintf(object, sizeof(object), "%s/%s", s->class_name, name);
+    (void)snprintf(path, sizeof(path), "%s/%s", s->db->path, object);
+    if (strcmp(s->class_name, "log") == 0)
+        return look_at_header(s, path, "BASINLOG");
+    if (strcmp(s->class_name, "ckpt") == 0)
+        return look_at_header(s, path, "BASINCKP");
+    return look_at_footer(s, object);
+}
+
+/* Every other object tells whose it is. What only the head knows is lost: the wrapped key. */
+static basin_status
+guess(struct lsm *db, basin_status why, const basin_error *fault, basin_error *err)
+{
+    basin_status st;
+    static const char *const classes[] = { "log", "ckpt", "strata", "values" };
+    struct search s = { .db = db };
+    basin_error missing = { 0 };
+    char path[PATH_SIZE_MAX + 16];
+
+    for (size_t i = 0; i < COUNT_OF(classes) && !s.found; i++) {
+        s.class_name = classes[i];
+        (void)snprintf(path, sizeof(path), "%s/%s", db->path, classes[i]);
+        st = db->os->ops->list(db->os, path, look_at, &s, err);
+        if (st != BASIN_OK && st != BASIN_END && st != BASIN_NOT_FOUND)
+            return st;
+    }
+    if (!s.found && why == BASIN_NOT_FOUND)
+        return BASIN_NOT_FOUND;
+    if (!s.found || s.sealed) {
+        st = error_set(err, BASIN_CORRUPT, "head: %s; %s",
+                       why == BASIN_NOT_FOUND ? "missing" : fault->what,
+                       s.sealed ? "the key of the data is lost with it" : "nothing else is left");
+        return st;
+    }
+    if (why == BASIN_NOT_FOUND)
+        (void)error_set(&missing, BASIN_CORRUPT, "the head is missing");
+    lsm__rebuild_fault(db->rebuild, "head", why == BASIN_NOT_FOUND ? &missing : fault, NULL, NULL);
+    db->encrypted = false;
+    db->created_ms = db->os->ops->wall_ms(db->os);
+    db->head_lost = true;
+    return BASIN_OK;
+}
+
+static basin_status
+read_newest(struct lsm *db, uint64_t *generation, basin_error *err)
 {
     basin_status st;
     struct buf raw;
@@ -222,6 +326,36 @@ lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err)
 out:
     codec_wipe(raw.data, raw.size);
     buf_release(&raw);
+    return st;
+}
+
+/* NOT_FOUND when there is no head at all. */
+basin_status
+lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err)
+{
+    basin_error fault = { 0 };
+    basin_status st = read_newest(db, generation, &fault);
+
+    if (db->rebuild != NULL && (st == BASIN_NOT_FOUND || st == BASIN_CORRUPT || st == BASIN_LIMIT))
+        return guess(db, st, &fault, err);
+    if (st != BASIN_OK && st != BASIN_NOT_FOUND && err != NULL)
+        *err = fault;
+    return st;
+}
+
+basin_status
+lsm__head_replace(struct lsm *db, uint64_t generation, basin_error *err)
+{
+    basin_status st;
+    char name[LSM_OBJECT_NAME_SIZE];
+
+    TRY(write_head(db, &db->o, generation + 1, err));
+    if (generation > 0) {
+        lsm__object_name(name, "head", (struct object_id){ 0, generation });
+        TRY(store_remove(db->store, name, err));
+    }
+    db->head_lost = false;
+out:
     return st;
 }
 

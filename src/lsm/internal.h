@@ -164,9 +164,12 @@ void lsm__edit_all(struct edit *e, const struct manifest *m);
  * belong to db (they open their object lazily). */
 basin_status lsm__manifest_apply(struct lsm *db, struct manifest *m, struct bytes body,
                                  struct place after, basin_error *err);
-/* Only what no stratum can tell: pins and holds. */
-basin_status lsm__manifest_take_names(struct lsm *db, struct manifest *m, struct bytes body,
-                                      basin_error *err);
+/* The same for a log of which a part is lost: what was added before, or is not there, does not
+ * matter; strata that an edit removes are told. Nothing is retired. */
+typedef basin_status lsm__removed_fn(void *ctx, struct object_id id, basin_error *err);
+basin_status lsm__manifest_mend(struct lsm *db, struct manifest *m, struct bytes body,
+                                struct place after, lsm__removed_fn *removed, void *ctx,
+                                basin_error *err);
 void lsm__manifest_release(struct manifest *m);
 /* The seqno of the bulk load that an edit publishes, or 0. */
 basin_status lsm__edit_load_of(struct lsm *db, struct bytes body, uint64_t *seqno,
@@ -229,6 +232,8 @@ basin_status lsm__log_reader_open(struct lsm *db, struct place from, struct log_
 void lsm__log_reader_close(struct log_reader *r);
 /* END at the tail (or the seal: r->sealed). CORRUPT when damage lies below a synced position. */
 basin_status lsm__log_reader_next(struct log_reader *r, struct record *out, basin_error *err);
+/* After CORRUPT: goes to the next valid record behind the damage; END when there is none. */
+basin_status lsm__log_reader_resync(struct log_reader *r, basin_error *err);
 basin_status lsm__log_path(const struct lsm *db, uint64_t epoch, char *to, size_t size,
                            basin_error *err);
 
@@ -315,7 +320,8 @@ struct lsm {
     uint64_t process_id;
     uint64_t created_ms;
     bool without_key;             /* checks only: an encrypted database is opened without key */
-    struct rebuild *rebuild;      /* repair and salvage: the manifest is made from the strata */
+    struct rebuild *rebuild;      /* repair and salvage: the manifest is made from what is left */
+    bool head_lost;               /* ... and so was the head */
 
     /* atomic */
     _Atomic uint64_t visible;      /* newest seqno that readers see */
@@ -458,6 +464,9 @@ basin_status lsm__value_load(struct lsm *db, struct bytes ref, struct arena *to,
                              struct bytes *value, basin_error *err);
 basin_status lsm__value_part(struct lsm *db, struct bytes ref, uint64_t offset, void *to, size_t n,
                              size_t *got, uint64_t *size, basin_error *err);
+/* A handle of the caller's own; close with value_close. */
+basin_status lsm__value_stratum_open(struct lsm *db, struct object_id id,
+                                     struct value_stratum **out, basin_error *err);
 void lsm__copy_part(struct bytes from, uint64_t offset, void *to, size_t n, size_t *got);
 
 /* readers.c: tells reader processes how far the log is committed. Leader only. Before the manifest
@@ -495,9 +504,12 @@ basin_status lsm__feed_keep_epoch(struct lsm *db, uint64_t *epoch, basin_error *
 /* Removes strata that no manifest names. */
 basin_status lsm__sweep_orphans(struct lsm *db, basin_error *err);
 
-/* What a stratum tells of itself, so that a manifest can be rebuilt (docs/format/meta.md). */
+/* note.c: what a stratum tells of itself, so that a manifest can be rebuilt. */
 struct stratum_note {
     uint64_t level, run;
+    struct object_id set; /* the first stratum that the same flush, merge or load wrote */
+    uint64_t part;        /* its number in the set */
+    bool last;            /* the set is complete */
     struct value_use *uses;
     size_t use_count;
     struct object_id *consumed;
@@ -512,8 +524,13 @@ void lsm__rebuild_skip(struct lsm_stratum *ls, struct stratum_cursor *c);
 void lsm__note_release(const basin_allocator *mem, struct stratum_note *n);
 
 /* head.c, recover.c, open.c */
+/* For reading stored bytes only: head and store, no manifest; a seal is not looked behind. */
+basin_status lsm__open_stored(const char *path, const struct lsm_options *options,
+                              struct lsm **out, basin_error *err);
 void lsm__kdf_defaults(struct lsm_options *o);
 basin_status lsm__head_create(struct lsm *db, basin_error *err);
+/* Repair: writes a head in the place of the one that is lost. */
+basin_status lsm__head_replace(struct lsm *db, uint64_t generation, basin_error *err);
 /* CORRUPT when there are objects; called when there is no head. */
 basin_status lsm__check_headless(struct lsm *db, basin_error *err);
 basin_status lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err);

@@ -182,6 +182,25 @@ damaged:
     goto out;
 }
 
+basin_status
+lsm__log_reader_resync(struct log_reader *r, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const uint8_t *p;
+
+    for (uint64_t at = r->at + LOG_RECORD_ALIGN; at + LOG_RECORD_HEADER_SIZE <= r->size;
+         at += LOG_RECORD_ALIGN) {
+        TRY(check_record(r, at, &p, err));
+        if (p != NULL) {
+            r->at = at;
+            goto out;
+        }
+    }
+    st = BASIN_END;
+out:
+    return st;
+}
+
 static basin_status
 open_body(struct log_reader *r, const uint8_t *p, struct record *out, basin_error *err)
 {

@@ -82,6 +82,7 @@ struct lsm_options {
     size_t operator_count;
     const char *name;          /* of this reader */
     struct rebuild *rebuild;   /* private to repair and salvage */
+    bool untouched;            /* private to check and salvage: not a byte is written */
 };
 
 basin_status lsm_open(const char *path, const struct lsm_options *options, struct lsm **out,
@@ -212,7 +213,7 @@ struct lsm_fault {
     const char *object;
     const char *what;
     basin_status status;
-    struct bytes lost_from, lost_to;
+    struct bytes lost_from, lost_to; /* lost_to without data: to the end of all keys */
     bool has_range;
 };
 typedef void lsm_fault_fn(void *ctx, const struct lsm_fault *fault);

@@ -134,6 +134,12 @@ free_name(const basin_allocator *mem, char *name)
 }
 
 static bool
+is_name(struct bytes b)
+{
+    return b.size <= LSM_NAME_MAX && (b.size == 0 || memchr(b.data, 0, b.size) == NULL);
+}
+
+static bool
 name_is(const char *name, struct bytes b)
 {
     return strlen(name) == b.size && memcmp(name, b.data, b.size) == 0;
@@ -327,7 +333,7 @@ apply_pin(struct manifest *m, struct rd *r, basin_error *err)
     struct pin p = { NULL, NULL, rd_leb(r), 0 };
 
     p.made_ms = rd_leb(r);
-    if (!rd_ok(r) || name.size > LSM_NAME_MAX || owner.size > LSM_NAME_MAX ||
+    if (!rd_ok(r) || !is_name(name) || !is_name(owner) ||
         find_pin(m, name) < m->pin_count)
         return error_set(err, BASIN_CORRUPT, "edit: bad pin at byte %zu of %zu", r->at, r->size);
     p.name = copy_name(m->mem, name);
@@ -374,7 +380,7 @@ apply_hold(struct manifest *m, struct rd *r, basin_error *err)
     size_t i = 0;
 
     h.bytes_max = rd_leb(r);
-    if (!rd_ok(r) || name.size > LSM_NAME_MAX)
+    if (!rd_ok(r) || !is_name(name))
         return error_set(err, BASIN_CORRUPT, "edit: bad hold at byte %zu of %zu", r->at, r->size);
     while (i < m->hold_count && !name_is(m->holds[i].name, name))
         i++;
@@ -439,53 +445,93 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
                      (unsigned)tag, r->at, r->size);
 }
 
-/* Skips the fields of strata, applies the others. */
+/* ------------------------------------------------------------------ applying what is left */
+
+struct mend {
+    struct lsm *db;
+    struct manifest *m;
+    lsm__removed_fn *removed;
+    void *ctx;
+};
+
 static basin_status
-take_name(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r, basin_error *err)
+mend_add(const struct mend *d, struct rd *r, basin_error *err)
 {
-    basin_status st = BASIN_OK;
+    struct rd ahead = *r;
+    struct object_id id = get_id(&ahead);
     struct lsm_stratum *s;
+    basin_status st;
+
+    if (find_stratum(d->m, id) == d->m->stratum_count)
+        return apply_add(d->db, d->m, r, err);
+    s = lsm__stratum_new(d->db, get_id(r));
+    if (s == NULL)
+        return error_set(err, BASIN_NO_MEM, "edit: no memory for a stratum");
+    st = read_stratum(s, r, err);
+    lsm__stratum_unref(s);
+    return st;
+}
+
+static basin_status
+mend_remove(const struct mend *d, struct rd *r, basin_error *err)
+{
+    struct object_id id = get_id(r);
+    size_t i = find_stratum(d->m, id);
+
+    if (i < d->m->stratum_count) {
+        lsm__stratum_unref(d->m->strata[i]);
+        d->m->strata[i] = d->m->strata[--d->m->stratum_count];
+    }
+    return d->removed(d->ctx, id, err);
+}
+
+/* The field of a log of which edits before it may be lost: what does not fit has no effect. */
+static basin_status
+mend_field(const struct mend *d, enum edit_tag tag, struct rd *r, basin_error *err)
+{
+    struct rd ahead = *r;
+    size_t i;
 
     switch (tag) {
     case EDIT_ADD_STRATUM:
-        s = lsm__stratum_new(db, get_id(r));
-        if (s == NULL)
-            return error_set(err, BASIN_NO_MEM, "edit: no memory for a stratum");
-        st = read_stratum(s, r, err);
-        lsm__stratum_unref(s);
-        return st;
+        return mend_add(d, r, err);
     case EDIT_REMOVE_STRATUM:
-        (void)get_id(r);
-        return BASIN_OK;
+        return mend_remove(d, r, err);
     case EDIT_MOVE_STRATUM:
-        (void)get_id(r);
-        (void)rd_leb(r);
-        (void)rd_leb(r);
+        if (find_stratum(d->m, get_id(&ahead)) < d->m->stratum_count)
+            return apply_move(d->m, r, err);
+        for (i = 0; i < 4; i++)
+            (void)rd_leb(r);
         return BASIN_OK;
-    case EDIT_REPLAY_FROM:
-        (void)rd_leb(r);
-        (void)rd_leb(r);
+    case EDIT_PIN:
+        i = find_pin(d->m, rd_leb_bytes(&ahead));
+        if (i < d->m->pin_count)
+            drop_pin(d->m, i);
+        return apply_pin(d->m, r, err);
+    case EDIT_UNPIN:
+        if (find_pin(d->m, rd_leb_bytes(&ahead)) < d->m->pin_count)
+            return apply_unpin(d->m, r, err);
+        (void)rd_leb_bytes(r);
         return BASIN_OK;
-    case EDIT_UNPIN: { /* the pin may have been in a checkpoint that is lost */
-        struct bytes name = rd_leb_bytes(r);
-        size_t i = find_pin(m, name);
-        if (i < m->pin_count)
-            drop_pin(m, i);
-        return BASIN_OK;
-    }
     default:
-        return apply_field(db, m, tag, r, err);
+        return apply_field(d->db, d->m, tag, r, err);
     }
 }
 
 basin_status
-lsm__manifest_take_names(struct lsm *db, struct manifest *m, struct bytes body, basin_error *err)
+lsm__manifest_mend(struct lsm *db, struct manifest *m, struct bytes body, struct place after,
+                   lsm__removed_fn *removed, void *ctx, basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct rd r = rd_over(body.data, body.size);
+    const struct mend d = { db, m, removed, ctx };
 
+    m->place = after;
+    m->edits++;
     while (rd_ok(&r) && rd_left(&r) > 0)
-        TRY(take_name(db, m, (enum edit_tag)rd_u8(&r), &r, err));
+        TRY(mend_field(&d, (enum edit_tag)rd_u8(&r), &r, err));
+    if (!rd_done(&r))
+        FAIL(err, BASIN_CORRUPT, "edit: stopped at byte %zu of %zu", r.at, r.size);
 out:
     return st;
 }

@@ -330,6 +330,8 @@ find_head(struct lsm *db, basin_error *err)
     st = lsm__head_read(db, &generation, err);
     if (st == BASIN_OK && db->o.must_create)
         FAIL(err, BASIN_EXISTS, "%s: the database is there already", db->path);
+    if (st == BASIN_OK && db->head_lost)
+        TRY(lsm__head_replace(db, generation, err));
     if (st != BASIN_NOT_FOUND)
         goto out;
     TRY(lsm__check_headless(db, err));
@@ -419,7 +421,8 @@ open_writer(struct lsm *db, basin_error *err)
     TRY(store_sweep(db->store, err));
     lsm__readers_ready(db);
     TRY(lsm__values_open(db, err));
-    TRY(lsm__sweep_orphans(db, err));
+    if (!db->rebuild) /* what could not be read stays until the next opening */
+        TRY(lsm__sweep_orphans(db, err));
     TRY(lsm__background_start(db, err));
 out:
     lsm__recovery_release(db, &r);
@@ -454,6 +457,27 @@ out:
             lsm__log_remove(db, db->log->epoch);
         handle_free(db);
     }
+    return st;
+}
+
+basin_status
+lsm__open_stored(const char *path, const struct lsm_options *options, struct lsm **out,
+                 basin_error *err)
+{
+    basin_status st;
+    struct lsm *db = NULL;
+    uint64_t generation;
+
+    *out = NULL;
+    TRY(handle_new(path, options, &db, err));
+    db->without_key = true;
+    TRY(store_open_dir(db->os, db->path, true, !db->o.no_map, db->mem, &db->store, err));
+    TRY(lsm__head_read(db, &generation, err));
+    *out = db;
+    db = NULL;
+out:
+    if (db != NULL)
+        handle_free(db);
     return st;
 }
 

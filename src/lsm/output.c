@@ -136,12 +136,15 @@ out:
 }
 
 static basin_status
-set_note(struct output *o, basin_error *err)
+set_note(struct output *o, bool last, basin_error *err)
 {
     basin_status st;
     const basin_allocator *mem = o->o.db->mem;
     struct buf meta;
-    struct stratum_note n = { o->o.level, o->o.run, o->uses, o->use_count, NULL, 0 };
+    struct stratum_note n = { .level = o->o.level, .run = o->o.run,
+                              .set = o->count ? o->strata[0]->id : o->id,
+                              .part = o->count, .last = last,
+                              .uses = o->uses, .use_count = o->use_count };
 
     buf_init(&meta, mem);
     if (o->o.consumed_count > 0) {
@@ -180,7 +183,7 @@ end_stratum(struct output *o, const struct bytes *to, basin_error *err)
         o->capacity += 64;
     }
     TRY(add_ranges(o, to, true, &ranges, err));
-    TRY(set_note(o, err));
+    TRY(set_note(o, to == NULL, err));
     st = stratum_writer_finish(o->writer, &sum, err);
     if (st == BASIN_OK) {
         TRY(o->sink->ops->commit(o->sink, err));

@@ -17,7 +17,7 @@
 #include <stdio.h>
 
 #include "lsm/readers.h"
-#include "lsm/recover.h"
+#include "lsm/rebuild.h"
 
 enum { LOAD_TRIES = 12, LOAD_TRIES_SAME = 3 };
 
@@ -119,6 +119,8 @@ look(struct lsm *db, struct outlook *o, basin_error *err)
         return st;
     if (db->readers != NULL && !lsm__table_header(db->readers, &o->header))
         return error_set(err, BASIN_BUSY, "the writer commits faster than its position is read");
+    if (db->o.untouched && o->alive)
+        return error_set(err, BASIN_BUSY, "%s: open for writing", db->path);
     if (db->readers == NULL && o->alive)
         return error_set(err, BASIN_READ_ONLY,
                          "%s/readers: no right to read the table beside a writer", db->path);
@@ -196,7 +198,7 @@ load_once(struct lsm *db, const struct outlook *o, basin_error *err)
                           .limit = o->header.end };
     struct outlook after;
 
-    TRY(lsm__recover(db, &r, err));
+    TRY(db->rebuild ? lsm__rebuild(db, &r, err) : lsm__recover(db, &r, err));
     TRY(look(db, &after, err));
     if (!is_steady(o, &after)) {
         st = BASIN_CONFLICT; /* try again */
@@ -259,6 +261,13 @@ load(struct lsm *db, basin_error *err)
     return st;
 }
 
+/* How often the whole state was loaded; tests see by it what a refresh costs. */
+uint64_t
+lsm__reader_loads(const struct lsm *db)
+{
+    return db->reader->loads;
+}
+
 /* ------------------------------------------------------------------ opening */
 
 static basin_status
@@ -292,8 +301,23 @@ read_head(struct lsm *db, basin_error *err)
         if (st != BASIN_NOT_FOUND || generation == 0 || tries == LOAD_TRIES)
             break;
     }
-    if (st == BASIN_NOT_FOUND)
-        st = error_set(err, st, "%s: there is no Basin database here", db->path);
+    if (st != BASIN_NOT_FOUND)
+        return st;
+    st = lsm__check_headless(db, err);
+    return st != BASIN_OK ? st : error_set(err, BASIN_NOT_FOUND,
+                                           "%s: there is no Basin database here", db->path);
+}
+
+/* Salvage keeps writers away; a check lets them come and looks again. */
+static basin_status
+keep_away(struct lsm *db, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    if (db->rebuild != NULL && db->lock_file != NULL)
+        st = os_lock(db->lock_file, 0, 1, OS_LOCK_SHARED, err);
+    if (st == BASIN_BUSY)
+        st = error_set(err, st, "%s: open for writing; close it there first", db->path);
     return st;
 }
 
@@ -310,8 +334,8 @@ lsm__open_reader(struct lsm *db, basin_error *err)
     st = os_open(db->os, path, OS_READ, &db->lock_file, err);
     if (st != BASIN_NOT_FOUND)
         TRY(st);
-    st = BASIN_OK;
-    if (db->os->maps)
+    TRY(keep_away(db, err));
+    if (db->os->maps && !db->o.untouched)
         TRY(lsm__table_open(db, &db->readers, err));
     if (db->readers != NULL && db->readers->writable)
         TRY(lsm__table_take_slot(db->readers, db->o.name, err));
@@ -324,7 +348,7 @@ out:
 bool
 lsm__is_pinned(const struct lsm *db)
 {
-    return db->reader == NULL || (db->readers != NULL && db->readers->has_slot);
+    return db->reader == NULL || db->o.untouched || (db->readers != NULL && db->readers->has_slot);
 }
 
 /* ------------------------------------------------------------------ following the log */
@@ -359,7 +383,7 @@ follow_record(struct lsm *db, struct recovery *r, const struct record *rec, basi
     if (rec->type == RECORD_EDIT)
         return follow_edit(db, f, rec, err);
     if (rec->first_seqno != r->seqno + 1)
-        FAIL(err, BASIN_CORRUPT, "log %llu: commit %llu follows %llu",
+        FAIL(err, BASIN_CORRUPT, "log/%llu: commit %llu follows %llu",
              (unsigned long long)rec->place.epoch, (unsigned long long)rec->first_seqno,
              (unsigned long long)r->seqno);
     if (f->moved)

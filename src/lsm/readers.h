@@ -70,5 +70,7 @@ bool lsm__table_header(const struct readers *t, struct readers_header *h);
 uint64_t lsm__table_sequence(const struct readers *t);
 /* Logs of earlier epochs may be gone. */
 uint64_t lsm__table_kept(const struct readers *t);
+/* Times that a reader loaded its whole state; the first is at open. */
+uint64_t lsm__reader_loads(const struct lsm *db);
 
 #endif

@@ -12,9 +12,12 @@ struct rebuild {
     uint64_t faults;
 };
 
-/* In place of lsm__recover: from the strata and logs that can be read, ignoring checkpoints. */
+/* In place of lsm__recover: from all that can be read. Faults go to db->rebuild. */
 basin_status lsm__rebuild(struct lsm *db, struct recovery *r, basin_error *err);
+/* from, to: the lost keys, or both NULL. */
 void lsm__rebuild_fault(struct rebuild *b, const char *object, const basin_error *fault,
                         const struct bytes *from, const struct bytes *to);
+/* All keys of a stratum of the manifest are lost. */
+void lsm__rebuild_lost(struct rebuild *b, const struct lsm_stratum *ls, const basin_error *fault);
 
 #endif

@@ -1,10 +1,10 @@
 // SPDX-FileCopyrightText: the Basin authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Repair and salvage. Both open the database from its strata and logs instead of its checkpoint
- * (rebuild.c). Salvage reads every pair and passes over damaged pages; repair writes them into a
- * new database, or in place writes a new checkpoint and rewrites the damaged strata without their
- * lost pages. The originals are touched in place only.
+ * Repair and salvage. Both open the database from what is left of it (rebuild.c). Salvage reads
+ * every pair and passes over damaged pages; repair writes them into a new database, or in place
+ * rewrites the damaged strata without what is lost and makes a new checkpoint. The originals are
+ * touched in place only.
  */
 #include "lsm/rebuild.h"
 
@@ -21,6 +21,49 @@ open_rebuilt(const char *path, const struct lsm_options *open, struct rebuild *b
 }
 
 static basin_status
+open_source(const char *path, const struct lsm_options *open, struct rebuild *b,
+            struct lsm **out, basin_error *err)
+{
+    struct lsm_options o = *open;
+
+    o.read_only = true;
+    o.untouched = true;
+    return open_rebuilt(path, &o, b, out, err);
+}
+
+/* Closes; the first failure is the one that counts. */
+static basin_status
+close_after(struct lsm *db, basin_status st, basin_error *err)
+{
+    if (db == NULL)
+        return st;
+    if (st == BASIN_OK)
+        return lsm_close(db, err);
+    (void)!lsm_close(db, NULL);
+    return st;
+}
+
+/* ------------------------------------------------------------------ every pair */
+
+static bool
+is_lost(basin_status st)
+{
+    return st == BASIN_CORRUPT || st == BASIN_IO || st == BASIN_UNKNOWN_OPERATOR;
+}
+
+static basin_status
+tick(const struct lsm_check_options *options, uint64_t pairs, basin_error *err)
+{
+    const basin_watch *w = options != NULL ? options->watch : NULL;
+    basin_progress p = { .stage = "salvage", .unit = "pairs", .done = pairs,
+                         .eta_ms = UINT64_MAX };
+
+    if (w != NULL && w->progress != NULL && pairs % 4096 == 0 && w->progress(w->ctx, &p) != 0)
+        return error_set(err, BASIN_CANCELLED, "stopped by the progress callback");
+    return BASIN_OK;
+}
+
+static basin_status
 each_pair(struct lsm *db, lsm_pair_fn *fn, void *ctx, basin_error *err)
 {
     basin_status st, end;
@@ -28,13 +71,15 @@ each_pair(struct lsm *db, lsm_pair_fn *fn, void *ctx, basin_error *err)
     struct lsm_txn *txn = NULL;
     struct lsm_cursor *c = NULL;
     struct bytes value;
+    uint64_t pairs = 0;
 
     TRY(lsm_begin(db, &how, &txn, err));
     TRY(lsm_cursor_open(txn, NULL, &c, err));
     for (end = lsm_cursor_first(c, err); end == BASIN_OK; end = lsm_cursor_next(c, err)) {
         basin_error fault = { 0 };
+        TRY(tick(db->rebuild->options, pairs++, err));
         st = lsm_cursor_value(c, &value, &fault);
-        if (st == BASIN_CORRUPT || st == BASIN_UNKNOWN_OPERATOR) {
+        if (is_lost(st)) {
             struct bytes key = lsm_cursor_key(c);
             lsm__rebuild_fault(db->rebuild, "value", &fault, &key, &key);
             continue;
@@ -48,28 +93,6 @@ each_pair(struct lsm *db, lsm_pair_fn *fn, void *ctx, basin_error *err)
 out:
     lsm_cursor_close(c);
     lsm_abort(txn);
-    return st;
-}
-
-static basin_status
-open_source(const char *path, const struct lsm_options *open, struct rebuild *b,
-            struct lsm **out, basin_error *err)
-{
-    struct lsm_options o = *open;
-
-    o.read_only = true;
-    return open_rebuilt(path, &o, b, out, err);
-}
-
-/* Closes; the first failure is the one that counts. */
-static basin_status
-close_after(struct lsm *db, basin_status st, basin_error *err)
-{
-    if (db == NULL)
-        return st;
-    if (st == BASIN_OK)
-        return lsm_close(db, err);
-    (void)!lsm_close(db, NULL);
     return st;
 }
 
@@ -103,7 +126,7 @@ repair_to(const char *path, const char *to, const struct lsm_options *open,
     basin_status st;
     struct rebuild b = { options, 0 };
     struct lsm_options o = *open;
-    struct lsm_load_options how = { .unsorted = false, .watch = options->watch };
+    struct lsm_load_options how = { .unsorted = false };
     struct lsm *from = NULL, *db = NULL;
     struct lsm_load *load = NULL;
     uint64_t seqno;
@@ -124,31 +147,129 @@ out:
 
 /* ------------------------------------------------------------------ in place */
 
-/* Copies what can be read of one stratum, every version, into strata at its place. */
+/* Names of value strata. */
+struct names {
+    struct object_id *ids;
+    size_t count, capacity;
+};
+
+struct bad_values {
+    struct lsm *db;
+    struct names seen;
+    struct names bad; /* do not verify */
+};
+
 static basin_status
-rewrite_readable(struct lsm *db, struct lsm_stratum *ls, basin_error *err)
+add_name(const basin_allocator *mem, struct names *l, struct object_id id, basin_error *err)
+{
+    struct object_id *more;
+
+    if (l->count == l->capacity) {
+        size_t n = l->capacity + 64;
+        more = mem->resize(mem->ctx, l->ids, l->capacity * sizeof(*more), n * sizeof(*more));
+        if (more == NULL)
+            return error_set(err, BASIN_NO_MEM, "no memory for %zu names", n);
+        l->ids = more;
+        l->capacity = n;
+    }
+    l->ids[l->count++] = id;
+    return BASIN_OK;
+}
+
+static basin_status
+look_at_values(struct bad_values *b, struct object_id id, basin_error *err)
+{
+    basin_status st;
+    basin_error fault = { 0 };
+    struct value_stratum *v = NULL;
+
+    if (lsm__object_among(id, b->seen.ids, b->seen.count))
+        return BASIN_OK;
+    TRY(add_name(b->db->mem, &b->seen, id, err));
+    st = lsm__value_stratum_open(b->db, id, &v, &fault);
+    if (st == BASIN_OK)
+        st = value_verify(v, &fault);
+    value_close(v);
+    if (is_lost(st))
+        st = add_name(b->db->mem, &b->bad, id, err);
+    else if (st != BASIN_OK && err != NULL)
+        *err = fault;
+out:
+    return st;
+}
+
+/* A value that cannot be read: its key gets a tombstone, as older values are not the right ones. */
+static basin_status
+drop_lost_value(const struct bad_values *b, struct entry *e, basin_error *err)
+{
+    basin_status st;
+    basin_error fault = { 0 };
+    struct value_place p;
+    struct arena room;
+    struct bytes value;
+
+    TRY(lsm__value_place_get(e->value, &p, err));
+    if (!lsm__object_among(p.id, b->bad.ids, b->bad.count))
+        goto out;
+    arena_init(&room, b->db->mem, 4096);
+    st = lsm__value_load(b->db, e->value, &room, &value, &fault);
+    arena_release(&room);
+    if (is_lost(st)) {
+        lsm__rebuild_fault(b->db->rebuild, "value", &fault, &e->key, &e->key);
+        e->kind = ENTRY_DELETE;
+        e->value = BYTES_NULL;
+        st = BASIN_OK;
+    } else if (st != BASIN_OK && err != NULL) {
+        *err = fault;
+    }
+out:
+    return st;
+}
+
+static basin_status
+copy_entries(struct lsm_stratum *ls, const struct bad_values *b, struct output *o,
+             basin_error *err)
 {
     basin_status st;
     struct lsm_run run = { ls->level, ls->run, 1, &ls };
     struct icur *c = NULL;
+
+    TRY(lsm__run_icur(&run, b->db->mem, &c, err));
+    for (st = c->ops->first(c, err); st == BASIN_OK && c->valid; st = c->ops->next(c, err)) {
+        struct entry e = c->entry;
+        if (e.kind == ENTRY_REF)
+            TRY(drop_lost_value(b, &e, err));
+        TRY(lsm__output_add(o, &e, err));
+        if (ls->stacked)
+            lsm__output_stacked(o);
+    }
+out:
+    if (c != NULL)
+        c->ops->close(c);
+    return st;
+}
+
+/* Copies what can be read of one stratum, every version, into strata at its place. Values in
+ * damaged value strata are copied out of them. */
+static basin_status
+rewrite_readable(struct lsm_stratum *ls, const struct bad_values *b, basin_error *err)
+{
+    basin_status st;
+    struct lsm *db = b->db;
     struct output *o = NULL;
     struct edit edit;
     struct lsm_stratum **strata;
     struct stratum *s;
-    size_t ranges;
     struct output_options options = { .db = db, .level = ls->level, .run = ls->run,
                                       .size_max = db->o.stratum_size, .consumed = &ls,
-                                      .consumed_count = 1 };
+                                      .consumed_count = 1, .stale = b->bad.ids,
+                                      .stale_count = b->bad.count };
 
     lsm__edit_init(&edit, db->mem);
     TRY(lsm__stratum_use(ls, &s, err));
-    options.ranges = stratum_ranges(s, &ranges);
-    options.range_count = ranges;
+    options.ranges = stratum_ranges(s, &options.range_count);
     TRY(lsm__output_open(&options, &o, err));
-    TRY(lsm__run_icur(&run, db->mem, &c, err));
-    for (st = c->ops->first(c, err); st == BASIN_OK && c->valid; st = c->ops->next(c, err))
-        TRY(lsm__output_add(o, &c->entry, err));
-    TRY(st);
+    TRY(copy_entries(ls, b, o, err));
     TRY(lsm__output_finish(o, err));
     lsm__edit_remove_stratum(&edit, ls->id);
     for (size_t i = 0, n = lsm__output_strata(o, &strata); i < n; i++)
@@ -157,27 +278,42 @@ rewrite_readable(struct lsm *db, struct lsm_stratum *ls, basin_error *err)
     lsm__output_close(o, true);
     o = NULL;
 out:
-    if (c != NULL)
-        c->ops->close(c);
     lsm__output_close(o, false);
     lsm__edit_release(&edit);
     return st;
 }
 
-/* A stratum is damaged when verifying it says so. */
+static bool
+uses_any(const struct lsm_stratum *ls, const struct bad_values *b)
+{
+    for (size_t i = 0; i < ls->use_count; i++)
+        if (lsm__object_among(ls->uses[i].id, b->bad.ids, b->bad.count))
+            return true;
+    return false;
+}
+
+/* A stratum or value stratum is damaged when verifying it says so. */
 static basin_status
 repair_strata(struct lsm *db, basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct version *v = lsm__version_get(db);
+    struct bad_values b = { .db = db };
     struct stratum *s;
 
+    for (size_t i = 0; i < v->stratum_count; i++)
+        for (size_t k = 0; k < v->strata[i]->use_count; k++)
+            TRY(look_at_values(&b, v->strata[i]->uses[k].id, err));
     for (size_t i = 0; i < v->stratum_count; i++) {
+        basin_status damage;
         TRY(lsm__stratum_use(v->strata[i], &s, err));
-        if (stratum_verify(s, NULL, NULL, NULL) == BASIN_CORRUPT)
-            TRY(rewrite_readable(db, v->strata[i], err));
+        damage = stratum_verify(s, NULL, NULL, NULL);
+        if (is_lost(damage) || uses_any(v->strata[i], &b))
+            TRY(rewrite_readable(v->strata[i], &b, err));
     }
 out:
+    mem_free(db->mem, b.seen.ids, b.seen.capacity * sizeof(*b.seen.ids));
+    mem_free(db->mem, b.bad.ids, b.bad.capacity * sizeof(*b.bad.ids));
     lsm__version_unref(v);
     return st;
 }

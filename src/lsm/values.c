@@ -45,8 +45,9 @@ free_place(struct lsm *db)
     return best;
 }
 
-static basin_status
-open_stratum(struct lsm *db, struct object_id id, struct value_stratum **out, basin_error *err)
+basin_status
+lsm__value_stratum_open(struct lsm *db, struct object_id id, struct value_stratum **out,
+                        basin_error *err)
 {
     basin_status st;
     char name[LSM_OBJECT_NAME_SIZE];
@@ -107,7 +108,7 @@ acquire(struct lsm *db, struct object_id id, struct value_stratum **out,
         v = find_open(db, id);
     }
     if (v == NULL) {
-        st = open_stratum(db, id, out, err);
+        st = lsm__value_stratum_open(db, id, out, err);
         v = st == BASIN_OK ? free_place(db) : NULL;
         if (v != NULL)
             *v = (struct open_value){ .id = id, .stratum = *out };

@@ -234,8 +234,17 @@ basin_status stratum_each_fence(struct stratum *s, stratum_fence_fn *fn, void *c
 typedef void stratum_fault_fn(void *ctx, const basin_error *fault, struct bytes key_from,
                               struct bytes key_to);
 basin_status stratum_verify(struct stratum *s, stratum_fault_fn *fn, void *ctx, basin_error *err);
-/* The part of it that needs no key and opens nothing: footer and whole-object hash. The source is
- * borrowed. */
+/* What the footer of a stratum or value stratum says, without a key. The source is borrowed. */
+struct stratum_identity {
+    bool values; /* a value stratum */
+    bool sealed;
+    uint64_t database_id[2], object_id[2];
+    uint64_t hash; /* of the object */
+};
+basin_status stratum_identify(struct source *from, struct stratum_identity *out,
+                              basin_error *err);
+/* The part of verifying that needs no key and opens nothing, of a stratum or value stratum: footer
+ * and whole-object hash. The source is borrowed. */
 basin_status stratum_check_stored(struct source *from, const basin_allocator *mem,
                                   basin_error *err);
 /*

@@ -428,27 +428,59 @@ out:
 }
 
 basin_status
-stratum_check_stored(struct source *from, const basin_allocator *mem, basin_error *err)
+stratum_identify(struct source *from, struct stratum_identity *out, basin_error *err)
 {
-    uint8_t bytes[FOOTER_SIZE];
-    struct block_form form;
+    uint8_t bytes[FOOTER_SIZE] = { 0 };
+    struct rd r = rd_over(bytes, sizeof(bytes));
     struct footer f;
-    uint64_t value;
     basin_error inner = { 0 };
+    uint16_t version;
     basin_status st = BASIN_OK;
 
+    *out = (struct stratum_identity){ 0 };
     if (from->size < FOOTER_SIZE)
         FAIL(err, BASIN_CORRUPT, "stratum %s: %llu bytes are too few", from->name,
              (unsigned long long)from->size);
     TRY(from->ops->read(from, from->size - FOOTER_SIZE, bytes, FOOTER_SIZE, err));
-    st = footer_decode(bytes, from->size, &f, &inner);
-    if (st != BASIN_OK)
-        FAIL(err, st, "stratum %s: %s", from->name, inner.what);
-    block_form_init(&form, mem, f.database_id, f.object_id);
+    out->values = memcmp(bytes, VALUE_MAGIC, 8) == 0;
+    if (!out->values) {
+        st = footer_decode(bytes, from->size, &f, &inner);
+        if (st != BASIN_OK)
+            FAIL(err, st, "stratum %s: %s", from->name, inner.what);
+    } else if (hash64(bytes, FOOTER_HASH_AT, 0) != load_u64(bytes + FOOTER_HASH_AT)) {
+        FAIL(err, BASIN_CORRUPT, "stratum %s: footer: its checksum is wrong", from->name);
+    }
+    (void)rd_u64(&r);
+    version = rd_u16(&r);
+    if (version != FORMAT_VERSION)
+        FAIL(err, BASIN_VERSION, "stratum %s: format %u, this build reads %d", from->name, version,
+             FORMAT_VERSION);
+    (void)rd_u16(&r);
+    out->sealed = rd_u32(&r) & FEATURE_SEALED;
+    (void)rd_bytes(&r, FOOTER_IDS_AT - 16);
+    for (int i = 0; i < 2; i++)
+        out->database_id[i] = rd_u64(&r);
+    for (int i = 0; i < 2; i++)
+        out->object_id[i] = rd_u64(&r);
+    out->hash = load_u64(bytes + FOOTER_OBJECT_HASH_AT);
+out:
+    return st;
+}
+
+basin_status
+stratum_check_stored(struct source *from, const basin_allocator *mem, basin_error *err)
+{
+    struct stratum_identity id;
+    struct block_form form;
+    uint64_t value;
+    basin_status st;
+
+    TRY(stratum_identify(from, &id, err));
+    block_form_init(&form, mem, id.database_id, id.object_id);
     TRY(hash_object(from, form.seed, mem, &value, err));
-    if (value != f.object_hash)
+    if (value != id.hash)
         FAIL(err, BASIN_CORRUPT, "stratum %s: hash of the object %016llx is not %016llx",
-             from->name, (unsigned long long)value, (unsigned long long)f.object_hash);
+             from->name, (unsigned long long)value, (unsigned long long)id.hash);
 out:
     return st;
 }
