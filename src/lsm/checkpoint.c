@@ -95,7 +95,7 @@ lsm__checkpoint_load(struct lsm *db, struct place at, struct manifest *m, basin_
     char name[LSM_OBJECT_NAME_SIZE];
     struct buf raw, plain;
     struct codec_key key;
-    struct place found;
+    struct place found = { 0, 0 };
     struct bytes body;
 
     buf_init(&raw, db->mem);
