@@ -200,7 +200,9 @@ load_once(struct lsm *db, const struct outlook *o, basin_error *err)
 
     TRY(db->rebuild ? lsm__rebuild(db, &r, err) : lsm__recover(db, &r, err));
     TRY(look(db, &after, err));
-    if (!is_steady(o, &after)) {
+    /* a checkpoint that was made after the look has edits from behind the limit */
+    if (!is_steady(o, &after) ||
+        (r.bounded && (place_compare(r.checkpoint, r.limit) > 0 || r.seqno != o->header.seqno))) {
         st = BASIN_CONFLICT; /* try again */
         goto out;
     }
