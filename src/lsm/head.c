@@ -367,10 +367,11 @@ lsm_rekey(const char *path, const struct lsm_options *from, const struct lsm_opt
     struct lsm *db = NULL;
     uint64_t generation;
     char name[LSM_OBJECT_NAME_SIZE];
-    struct lsm_options secret = *to;
+    struct lsm_options secret = *to, how = *from;
 
     TRY(check_secret(to, err));
-    TRY(lsm_open(path, from, &db, err));
+    how.no_threads = true; /* the head is read again: nobody else may look at it */
+    TRY(lsm_open(path, &how, &db, err));
     if (!db->encrypted || (to->key.size == 0 && to->passphrase.size == 0))
         FAIL(err, BASIN_MISUSE, "a key can be changed, not added or taken away");
     lsm__kdf_defaults(&secret);
