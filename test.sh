@@ -27,7 +27,6 @@ build_floors() {
     configure release build -DBASIN_TESTS=ON && compile build floors
 }
 
-step 'House rules' python3 tools/house.py
 step 'Spelling' codespell
 step 'Floors: each room links with the rooms below it alone' build_floors
 step 'Building with gcc, AddressSanitizer and UndefinedBehaviorSanitizer' build_asan
