@@ -27,7 +27,7 @@ struct range_tail {
     struct mem_range items[TAIL_SIZE];
 };
 
-/* lists[list_at[i]] to lists[list_at[i + 1]]: tombstones at node i of the tree, whose leaf p is node
+/* lists[list_at[i]] to lists[list_at[i + 1]]: tombstones at node i of the tree; its leaf p is node
  * cut_count + p and stands for the keys from cuts[p] to the next cut. */
 struct range_level {
     size_t count;
