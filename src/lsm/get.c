@@ -27,6 +27,18 @@ struct gather {
     struct arena copies;   /* of what lies in pages */
 };
 
+static void
+gather_init(struct gather *g, const struct sight *at, struct bytes key, struct lsm_found *f)
+{
+    g->at = at;
+    g->key = key;
+    g->f = f;
+    g->done = g->has_base = false;
+    g->operands = g->few;
+    g->count = g->capacity = 0;
+    arena_init(&g->copies, at->version->db->mem, 512);
+}
+
 static basin_status
 copy(struct gather *g, struct bytes from, struct bytes *to, basin_error *err)
 {
@@ -241,14 +253,13 @@ lsm__resolve(const struct sight *at, struct bytes key, struct lsm_found *f, bool
 {
     basin_status st;
     const basin_allocator *mem = at->version->db->mem;
-    struct gather g = { .at = at, .key = key, .f = f };
+    struct gather g;
 
     *f = (struct lsm_found){ 0 };
     buf_init(&f->scratch, mem);
     if (unresolved != NULL)
         *unresolved = false;
-    g.operands = g.few;
-    arena_init(&g.copies, mem, 512);
+    gather_init(&g, at, key, f); /* field by field: clearing the inline operands costs */
     TRY(look_everywhere(&g, err));
     if (g.count > 0)
         st = merge(&g, unresolved, err);

@@ -36,10 +36,14 @@ struct icur_ops {
     basin_status (*covering)(struct icur *c, struct bytes key, uint64_t snapshot,
                              struct range_cover *cover, basin_error *err);
     void (*close)(struct icur *c);
-    /* May be NULL; see icur_next_key and icur_take_back. */
-    basin_status (*next_key)(struct icur *c, basin_error *err);
-    basin_status (*take_back)(struct icur *c, uint64_t snapshot, struct entry *found, bool *has,
-                              basin_error *err);
+    /*
+     * All three or none, by a cursor that is stable: to the newest entry of the next key; to the
+     * oldest one of the key before; the newest version with seqno <= snapshot of the current key
+     * (false: there is none), without a move. The cursor is valid.
+     */
+    void (*next_key)(struct icur *c);
+    void (*prev_key)(struct icur *c);
+    bool (*newest)(const struct icur *c, uint64_t snapshot, struct entry *found);
 };
 
 /* Calls return OK also when they end nowhere: then valid is false. Confined. */

@@ -4,7 +4,8 @@
  * The raw cursor over a memtable. It works on the order of a leaf as it was when it came to the
  * leaf: what is added later has a seqno above every snapshot that was taken before, and a leaf that
  * is replaced meanwhile keeps what it held and its neighbours (T2).
- * Records are prefetched a leaf ahead, since their places in memory have nothing to do with order.
+ * Records are prefetched a leaf ahead, since their places in memory have nothing to do with order:
+ * into the second level, for the first has too few buffers for a whole leaf at once.
  */
 #include "lsm/mem_tree.h"
 
@@ -55,8 +56,8 @@ prefetch_records(const struct mem_node *leaf)
     unsigned count = order_count(node_order(leaf));
 
     for (unsigned i = 0; i < count; i++) {
-        __builtin_prefetch(leaf->record[i]);
-        __builtin_prefetch((const char *)leaf->record[i] + NODE_ALIGN);
+        __builtin_prefetch(leaf->record[i], 0, 2);
+        __builtin_prefetch((const char *)leaf->record[i] + NODE_ALIGN, 0, 2);
     }
 }
 
@@ -134,19 +135,37 @@ prev_record(struct mem_cursor *c)
 
 /* ------------------------------------------------------------------ steps */
 
-static basin_status
-mem_next_key(struct icur *base, basin_error *err)
+static void
+mem_next_key(struct icur *base)
 {
     struct mem_cursor *c = cursor_of(base);
-    const struct mem_record *r;
+    const struct mem_record *r = next_record(c);
 
-    (void)err;
-    if (!base->valid)
-        return BASIN_OK;
-    r = next_record(c);
     if (r != NULL)
         show(c, r, record_newest(r));
-    return BASIN_OK;
+}
+
+static void
+mem_prev_key(struct icur *base)
+{
+    struct mem_cursor *c = cursor_of(base);
+    const struct mem_record *r = prev_record(c);
+
+    if (r != NULL)
+        show(c, r, record_oldest(r));
+}
+
+static bool
+mem_newest(const struct icur *base, uint64_t snapshot, struct entry *found)
+{
+    const struct mem_cursor *c = (const struct mem_cursor *)(const void *)base;
+    const struct mem_version *v = mem__version_at(record_newest(c->record), snapshot);
+
+    if (v == NULL)
+        return false;
+    found->key = base->entry.key;
+    mem_version_entry(v, found);
+    return true;
 }
 
 static basin_status
@@ -154,21 +173,14 @@ mem_next(struct icur *base, basin_error *err)
 {
     struct mem_cursor *c = cursor_of(base);
 
+    (void)err;
     if (!base->valid)
         return BASIN_OK;
     if (c->version->older == NULL)
-        return mem_next_key(base, err);
-    show_version(c, c->version->older);
+        mem_next_key(base);
+    else
+        show_version(c, c->version->older);
     return BASIN_OK;
-}
-
-static void
-back_to_record(struct mem_cursor *c)
-{
-    const struct mem_record *r = prev_record(c);
-
-    if (r != NULL)
-        show(c, r, record_oldest(r));
 }
 
 static basin_status
@@ -182,7 +194,7 @@ mem_prev(struct icur *base, basin_error *err)
         return BASIN_OK;
     v = record_newest(c->record);
     if (v == c->version) {
-        back_to_record(c);
+        mem_prev_key(base);
         return BASIN_OK;
     }
     while (v->older != c->version) { /* by jumps to the one above the current one */
@@ -192,23 +204,6 @@ mem_prev(struct icur *base, basin_error *err)
         v = jump && version_seqno(jump) > version_seqno(c->version) ? jump : v->older;
     }
     show_version(c, v);
-    return BASIN_OK;
-}
-
-static basin_status
-mem_take_back(struct icur *base, uint64_t snapshot, struct entry *found, bool *has,
-              basin_error *err)
-{
-    struct mem_cursor *c = cursor_of(base);
-    const struct mem_version *v = mem__version_at(record_newest(c->record), snapshot);
-
-    (void)err;
-    *has = v != NULL;
-    if (v != NULL) {
-        found->key = base->entry.key;
-        mem_version_entry(v, found);
-    }
-    back_to_record(c);
     return BASIN_OK;
 }
 
@@ -349,7 +344,8 @@ static const struct icur_ops mem_ops = {
     .covering = mem_covering,
     .close = mem_close,
     .next_key = mem_next_key,
-    .take_back = mem_take_back,
+    .prev_key = mem_prev_key,
+    .newest = mem_newest,
 };
 
 basin_status

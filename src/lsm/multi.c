@@ -19,11 +19,15 @@
 basin_status
 icur_next_key(struct icur *c, struct bytes key, basin_error *err)
 {
-    basin_status st;
-    uint64_t prefix = key_prefix(key);
+    basin_status st = BASIN_OK;
+    uint64_t prefix = c->prefix;
 
-    if (c->ops->next_key != NULL)
-        return c->ops->next_key(c, err);
+    if (!c->valid)
+        return BASIN_OK;
+    if (c->ops->next_key != NULL) {
+        c->ops->next_key(c);
+        return BASIN_OK;
+    }
     do {
         TRY(c->ops->next(c, err));
     } while (icur_at(c, key, prefix));
@@ -36,17 +40,12 @@ icur_seek_lt(struct icur *c, struct bytes key, basin_error *err)
 {
     basin_status st;
     uint64_t prefix = key_prefix(key);
-    struct entry found;
-    bool has;
 
     TRY(c->ops->seek_le(c, key, err));
-    if (c->ops->take_back != NULL) {
-        if (icur_at(c, key, prefix))
-            TRY(c->ops->take_back(c, 0, &found, &has, err));
-    } else {
-        while (icur_at(c, key, prefix))
-            TRY(c->ops->prev(c, err));
-    }
+    if (c->ops->prev_key != NULL && icur_at(c, key, prefix))
+        c->ops->prev_key(c);
+    while (icur_at(c, key, prefix))
+        TRY(c->ops->prev(c, err));
 out:
     return st;
 }
@@ -67,13 +66,16 @@ basin_status
 icur_take_back(struct icur *c, struct bytes key, uint64_t snapshot, struct entry *found,
                bool *has, struct buf *store, bool *whole, basin_error *err)
 {
-    basin_status st;
-    uint64_t prefix = key_prefix(key);
+    basin_status st = BASIN_OK;
+    uint64_t prefix = c->prefix;
 
     *has = false;
     *whole = true;
-    if (c->ops->take_back != NULL)
-        return c->ops->take_back(c, snapshot, found, has, err);
+    if (c->ops->newest != NULL) {
+        *has = c->ops->newest(c, snapshot, found);
+        c->ops->prev_key(c);
+        return BASIN_OK;
+    }
     do {
         if (c->entry.seqno <= snapshot) {
             *found = c->entry;

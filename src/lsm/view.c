@@ -10,9 +10,10 @@
  *
  * (W1) forward: the current entry is that of the tournament's winner; all sources stand at the
  *      current key or behind it. Key and value are read in place.
- * (W2) backward: all sources stand before the current key, since the newest version of a key comes
+ * (W2) backward: all sources stand before the current key, for the newest version of a key comes
  *      last when one goes backward; key and value were taken on the way (a large value is looked
- *      up when it is asked for).
+ *      up when it is asked for). A source that finds the newest version without moving may still
+ *      stand at the key.
  *
  * A range tombstone of source j hides every key in it from the sources behind j: they are moved to
  * its end by one seek each. Answers about range tombstones are kept with the interval in which they
@@ -183,21 +184,22 @@ out:
 
 /* ------------------------------------------------------------------ forward */
 
-/* All sources move behind the current key. */
+/* All sources move behind the current key; the winner stands on it. */
 static basin_status
 leave_key(struct view *w, basin_error *err)
 {
     basin_status st;
-    struct icur *c;
-    uint64_t prefix;
+    struct icur *c = w->t.sources[w->t.losers[0]];
+    uint64_t prefix = c->prefix;
 
     TRY(fix_key(w, err));
-    prefix = key_prefix(w->key);
-    while ((c = tournament_top(&w->t)) != NULL && icur_at(c, w->key, prefix)) {
-        size_t i = w->t.losers[0];
+    do {
         TRY(icur_next_key(c, w->key, err));
-        tournament_replay(&w->t, i);
-    }
+        if (w->t.count == 1)
+            break;
+        tournament_replay(&w->t, w->t.losers[0]);
+        c = w->t.sources[w->t.losers[0]];
+    } while (icur_at(c, w->key, prefix));
 out:
     return st;
 }
@@ -349,14 +351,48 @@ out:
     return st;
 }
 
-/* Moves every source that is at w->key to before it, and finds what the key shows. */
+/* Sources that still stand at the current key move to before it. */
+static void
+leave_key_back(struct view *w)
+{
+    struct icur *c;
+    uint64_t prefix = key_prefix(w->key);
+
+    while ((c = tournament_top(&w->t)) != NULL && icur_at(c, w->key, prefix)) {
+        c->ops->prev_key(c);
+        tournament_replay(&w->t, w->t.losers[0]);
+    }
+}
+
+/* What source c, which stands at w->key, has of it; whether the source moved. */
+static basin_status
+take_from(struct view *w, size_t i, bool wanted, struct entry *e, bool *has, bool *moved,
+          basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct icur *c = w->t.sources[i];
+    bool whole = true;
+
+    *moved = c->ops->newest == NULL;
+    if (*moved)
+        TRY(icur_take_back(c, w->key, snapshot_of(w, i), e, has, wanted ? &w->store : NULL,
+                           &whole, err));
+    else
+        *has = c->ops->newest(c, snapshot_of(w, i), e);
+    if (wanted)
+        w->lazy = !whole;
+out:
+    return st;
+}
+
+/* Finds what w->key shows; sources move as (W2) says. */
 static basin_status
 take_key(struct view *w, bool *shown, basin_error *err)
 {
     basin_status st = BASIN_OK;
     uint64_t prefix = key_prefix(w->key), own;
-    size_t moved = 0, last = 0, hider = SIZE_MAX;
-    bool done = false, has, whole;
+    size_t move_count = 0, last = 0, hider = SIZE_MAX;
+    bool done = false, has, moved;
     struct entry e = { 0 };
 
     *shown = false;
@@ -366,16 +402,14 @@ take_key(struct view *w, bool *shown, basin_error *err)
         if (!done && c->has_ranges)
             TRY(ask_cover(w, i, &own, err));
         if (icur_at(c, w->key, prefix)) {
-            TRY(icur_take_back(c, w->key, snapshot_of(w, i), &e, &has, done ? NULL : &w->store,
-                               &whole, err));
-            moved++;
-            last = i;
+            TRY(take_from(w, i, !done, &e, &has, &moved, err));
+            move_count += moved;
+            last = moved ? i : last;
             if (!done && has && e.seqno >= own) {
                 done = true;
                 *shown = e.kind != ENTRY_DELETE;
                 w->kind = e.kind;
                 w->value = e.value;
-                w->lazy = !whole;
             }
         }
         if (!done && own > 0) {
@@ -385,10 +419,10 @@ take_key(struct view *w, bool *shown, basin_error *err)
     }
     if (hider != SIZE_MAX)
         TRY(skip_cover_back(w, hider, err));
-    if (moved == 1 && hider == SIZE_MAX)
-        tournament_replay(&w->t, last);
-    else
+    if (hider != SIZE_MAX || move_count > 1)
         play(w, false);
+    else if (move_count == 1)
+        tournament_replay(&w->t, last);
     if (*shown && w->kind == ENTRY_MERGE)
         TRY(resolve_merge(w, shown, err));
 out:
@@ -411,6 +445,8 @@ settle_backward(struct view *w, basin_error *err)
         hold_key(w, c);
         TRY(fix_key(w, err));
         TRY(take_key(w, &shown, err));
+        if (!shown)
+            leave_key_back(w);
     }
     w->valid = true;
 out:
@@ -554,6 +590,7 @@ lsm__view_prev(struct view *w, basin_error *err)
     if (w->detached || w->t.forward)
         return go(w, SPOT_LT, w->key, err);
     start(w);
+    leave_key_back(w);
     st = settle_backward(w, err);
 out:
     if (st != BASIN_OK)
