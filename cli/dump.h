@@ -27,7 +27,7 @@ enum { DUMP_VERSION = 1, DUMP_PIECE_SIZE = 16384 };
 
 struct crc64 {
     uint64_t value;
-    uint64_t table[256];
+    uint64_t table[8][256]; /* of bytes that are followed by 0 to 7 others */
 };
 
 void crc64_begin(struct crc64 *c);

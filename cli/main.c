@@ -85,8 +85,12 @@ conclude(struct cli *c, basin_status st)
 {
     bool reader_left = c->out.failed == EPIPE;
 
-    if (st == BASIN_CANCELLED && stop_seen() == SIGALRM)
-        st = stop_check(&c->err); /* the engine only knows that it was interrupted */
+    if (st == BASIN_CANCELLED && stop_seen() != 0) {
+        basin_error why;
+
+        st = stop_check(&why); /* the engine only knows that somebody asked it to stop */
+        memcpy(c->err.what, why.what, sizeof(c->err.what));
+    }
     if (st == BASIN_OK && !reader_left)
         return c->exit_code;
     if (reader_left && (st == BASIN_OK || st == BASIN_CANCELLED))

@@ -122,7 +122,8 @@ const struct verb table_verbs[] = {
       .run = verb_load,
       .summary = "read a dump into a database",
       .usage = { "load DB FILE", "load DB -" },
-      .about = "Reads what dump or salvage wrote. A file is checked to its end before anything "
+      .about = "Reads what dump or salvage wrote, unpacking it when it is compressed. A file is "
+               "checked to its end before anything "
                "is stored; a stream is checked as it comes, and a keyspace is published when it "
                "is complete. DB must be new or empty, unless --yes allows to add to it and to "
                "overwrite.",

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { ESCAPE_SIZE_MAX = 4 }; /* bytes of text for one byte */
+
 static const char hex_digits[] = "0123456789abcdef";
 
 static int
@@ -114,17 +116,19 @@ code_is_printable(uint32_t c)
     return !(c >= 0x2060 && c <= 0x206F) && c != 0xFEFF && (c & 0xFFFE) != 0xFFFE;
 }
 
-static void
-escape_byte(struct grow *to, uint8_t c)
+/* Writes the escape of a byte; returns where the next one goes. */
+static uint8_t *
+escape_byte(uint8_t *to, uint8_t c)
 {
-    char out[4] = { '\\', 'x', hex_digits[c >> 4], hex_digits[c & 15] };
-
+    *to++ = '\\';
     if (c == '\\' || c == '\t' || c == '\n' || c == '\r') {
-        out[1] = c == '\\' ? '\\' : c == '\t' ? 't' : c == '\n' ? 'n' : 'r';
-        grow_add(to, out, 2);
-    } else {
-        grow_add(to, out, 4);
+        *to++ = c == '\\' ? '\\' : c == '\t' ? 't' : c == '\n' ? 'n' : 'r';
+        return to;
     }
+    *to++ = 'x';
+    *to++ = (uint8_t)hex_digits[c >> 4];
+    *to++ = (uint8_t)hex_digits[c & 15];
+    return to;
 }
 
 /* How many bytes from p on need no escape and are plain ASCII. */
@@ -142,6 +146,7 @@ void
 text_escape(struct grow *to, const void *p, size_t n)
 {
     const uint8_t *at = p;
+    uint8_t *out = grow_room(to, n * ESCAPE_SIZE_MAX);
     uint32_t code;
 
     for (size_t i = 0; i < n;) {
@@ -152,44 +157,65 @@ text_escape(struct grow *to, const void *p, size_t n)
             if (!code_is_printable(code))
                 size = 0;
         }
-        if (size == 0)
-            escape_byte(to, at[i]);
-        else
-            grow_add(to, at + i, size);
-        i += size > 0 ? size : 1;
+        if (size > 0) {
+            memcpy(out, at + i, size);
+            out += size;
+            i += size;
+        } else {
+            out = escape_byte(out, at[i++]);
+        }
     }
+    to->size = (size_t)(out - to->data);
+}
+
+/* Reads the escape at p, which starts with a backslash; returns its size, 0 when there is none. */
+static size_t
+unescape_one(const uint8_t *p, size_t n, uint8_t *byte)
+{
+    static const char names[] = "tnr\\";
+    static const char bytes[] = "\t\n\r\\";
+    const char *name;
+
+    if (n >= 4 && p[1] == 'x') {
+        int high = hex_value(p[2]), low = hex_value(p[3]);
+
+        if (high < 0 || low < 0)
+            return 0;
+        *byte = (uint8_t)(high << 4 | low);
+        return 4;
+    }
+    if (n < 2 || p[1] == '\0' || (name = strchr(names, p[1])) == NULL)
+        return 0;
+    *byte = (uint8_t)bytes[name - names];
+    return 2;
 }
 
 bool
 text_unescape(struct grow *to, const void *p, size_t n, size_t *bad_at)
 {
-    static const char names[] = "tnr\\";
-    static const char bytes[] = "\t\n\r\\";
     const uint8_t *at = p;
+    uint8_t *out = grow_room(to, n);
 
     for (size_t i = 0; i < n;) {
-        const uint8_t *slash = memchr(at + i, '\\', n - i);
+        const uint8_t *slash = at[i] == '\\' ? at + i : memchr(at + i, '\\', n - i);
         size_t run = slash == NULL ? n - i : (size_t)(slash - at) - i;
-        const char *name;
+        size_t size;
 
-        grow_add(to, at + i, run);
-        i += run;
-        if (i == n)
-            break;
-        *bad_at = i;
-        if (n - i >= 4 && at[i + 1] == 'x') {
-            int high = hex_value(at[i + 2]), low = hex_value(at[i + 3]);
-            if (high < 0 || low < 0)
-                return false;
-            grow_byte(to, (uint8_t)(high << 4 | low));
-            i += 4;
+        if (run > 0) {
+            memcpy(out, at + i, run);
+            out += run;
+            i += run;
             continue;
         }
-        if (n - i < 2 || at[i + 1] == '\0' || (name = strchr(names, at[i + 1])) == NULL)
+        size = unescape_one(at + i, n - i, out);
+        if (size == 0) {
+            *bad_at = i;
             return false;
-        grow_byte(to, (uint8_t)bytes[name - names]);
-        i += 2;
+        }
+        out++;
+        i += size;
     }
+    to->size = (size_t)(out - to->data);
     return true;
 }
 
@@ -320,6 +346,15 @@ human_count(char to[HUMAN_SIZE], uint64_t n)
         to[at++] = digits[i];
     }
     to[at] = '\0';
+    return to;
+}
+
+const char *
+human_things(char to[2 * HUMAN_SIZE], uint64_t n, const char *thing)
+{
+    char count[HUMAN_SIZE];
+
+    snprintf(to, 2 * HUMAN_SIZE, "%s %.24s%s", human_count(count, n), thing, n == 1 ? "" : "s");
     return to;
 }
 

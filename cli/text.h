@@ -17,7 +17,7 @@
 void text_escape(struct grow *to, const void *p, size_t n);
 /*
  * Appends the bytes of an escaped text. False on an escape that does not exist; *bad_at is then
- * its place.
+ * its place and nothing is appended.
  */
 bool text_unescape(struct grow *to, const void *p, size_t n, size_t *bad_at);
 
@@ -44,6 +44,8 @@ enum { HUMAN_SIZE = 32 };
 const char *human_bytes(char to[HUMAN_SIZE], uint64_t n);
 const char *human_count(char to[HUMAN_SIZE], uint64_t n);
 const char *human_rate(char to[HUMAN_SIZE], double per_second);
+/* "1 pair", "1 234 pairs" */
+const char *human_things(char to[2 * HUMAN_SIZE], uint64_t n, const char *thing);
 const char *human_seconds(char to[HUMAN_SIZE], double seconds);
 const char *human_clock(char to[HUMAN_SIZE], uint64_t ms);
 

@@ -161,6 +161,7 @@ verb_repair(struct cli *c)
     const char *to = args_text(&c->args, OPT_REPAIR_TO, NULL);
     struct faults f = { .c = c, .to = &c->out };
     basin_check_options options = check_options(c, &f);
+    char faults[2 * HUMAN_SIZE];
     struct opening o = { 0 };
     struct jout j;
     basin_status st;
@@ -187,7 +188,7 @@ verb_repair(struct cli *c)
         jout_close(&j, '{');
         jout_line(&j);
     }
-    cli_say(c, "%" PRIu64 " faults; the repaired database is %s", f.count,
+    cli_say(c, "%s; the repaired database is %s", human_things(faults, f.count, "fault"),
             to != NULL ? to : c->args.words[0]);
 out:
     opening_release(&o);
@@ -236,6 +237,7 @@ verb_salvage(struct cli *c)
     struct faults f = { .c = c };
     basin_check_options options = check_options(c, &f);
     struct salvage s = { .c = c };
+    char pairs[2 * HUMAN_SIZE], faults[2 * HUMAN_SIZE];
     struct opening o = { 0 };
     struct output file = { 0 };
     basin_status st;
@@ -249,7 +251,8 @@ verb_salvage(struct cli *c)
     dump_end(&s.w);
     progress_end(&c->progress);
     TRY(output_finish(c, &file));
-    cli_say(c, "%" PRIu64 " pairs, %" PRIu64 " faults", s.w.counts.pairs, f.count);
+    cli_say(c, "%s, %s", human_things(pairs, s.w.counts.pairs, "pair"),
+            human_things(faults, f.count, "fault"));
 out:
     output_close(&file);
     dump_free(&s.w);

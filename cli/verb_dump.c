@@ -273,12 +273,12 @@ loader_release(struct loader *l)
 static void
 tell_load(struct cli *c, const struct dump_counts *counts, double seconds)
 {
-    char a[HUMAN_SIZE], b[HUMAN_SIZE], d[HUMAN_SIZE];
+    char a[2 * HUMAN_SIZE], e[2 * HUMAN_SIZE], b[HUMAN_SIZE], d[HUMAN_SIZE];
     struct jout j;
 
     if (!c->json) {
-        cli_say(c, "%s pairs in %llu keyspaces, %s in %s", human_count(a, counts->pairs),
-                (unsigned long long)counts->spaces, human_bytes(b, counts->bytes),
+        cli_say(c, "%s in %s, %s in %s", human_things(a, counts->pairs, "pair"),
+                human_things(e, counts->spaces, "keyspace"), human_bytes(b, counts->bytes),
                 human_seconds(d, seconds));
         return;
     }

@@ -257,14 +257,14 @@ tell_import(struct import *im)
 {
     double seconds = cli_now() - im->started;
     double rate = seconds > 0 ? (double)im->pairs / seconds : 0;
-    char a[HUMAN_SIZE], b[HUMAN_SIZE], d[HUMAN_SIZE], e[HUMAN_SIZE];
+    char a[2 * HUMAN_SIZE], b[HUMAN_SIZE], d[HUMAN_SIZE], e[HUMAN_SIZE];
     struct jout j;
 
     if (!im->c->json) {
-        cli_say(im->c, "%s pairs, %s in %s (%s pairs/s)", human_count(a, im->pairs),
+        cli_say(im->c, "%s, %s in %s (%s pairs/s)", human_things(a, im->pairs, "pair"),
                 human_bytes(b, im->bytes), human_seconds(d, seconds), human_rate(e, rate));
         if (im->skip_count > 0)
-            cli_say(im->c, "%llu records were skipped, see %s", (unsigned long long)im->skip_count,
+            cli_say(im->c, "skipped %s, see %s", human_things(a, im->skip_count, "record"),
                     im->skipped.name);
         return;
     }
@@ -284,7 +284,7 @@ hint_what_is_stored(struct import *im)
 {
     struct cli *c = im->c;
 
-    char before[BASIN_HINT_SIZE + 4];
+    char before[BASIN_HINT_SIZE + 4], stored[2 * HUMAN_SIZE];
 
     if (im->s.db == NULL)
         return;
@@ -292,8 +292,8 @@ hint_what_is_stored(struct import *im)
     if (args_has(&c->args, OPT_BULK))
         cli_hint(&c->err, "%snothing was stored", before);
     else
-        cli_hint(&c->err, "%s%llu pairs before it were stored; --bulk stores all or nothing",
-                 before, (unsigned long long)(im->pairs - im->in_batch));
+        cli_hint(&c->err, "%s%s before it were stored; --bulk stores all or nothing", before,
+                 human_things(stored, im->pairs - im->in_batch, "pair"));
 }
 
 basin_status

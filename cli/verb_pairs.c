@@ -223,6 +223,7 @@ static basin_status
 del_range(struct cli *c, struct session *s)
 {
     struct cli_range r;
+    char things[2 * HUMAN_SIZE];
     const basin_bytes *end;
     uint64_t count;
     basin_status st;
@@ -232,8 +233,8 @@ del_range(struct cli *c, struct session *s)
         TRY(session_read(s));
         TRY(count_range(c, s, &r.range, &count));
         told_pairs(c, "would_delete", count, 0);
-        cli_say(c, "would delete %llu pairs; nothing is done without --yes",
-                (unsigned long long)count);
+        cli_say(c, "would delete %s; nothing is done without --yes",
+                human_things(things, count, "pair"));
         c->exit_code = EXIT_NO;
         goto out;
     }

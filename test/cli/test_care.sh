@@ -185,7 +185,7 @@ else
     prints '^{"fault":'
     prints '^{"sound":false,"faults":[1-9]'
     runs 0 basin salvage s -o rescued.dump
-    says 'pairs, [1-9][0-9]* faults'
+    says 'pairs, [1-9][0-9]* fault'
     runs 0 basin load rescued rescued.dump
     runs 0 basin scan rescued --count
     checks=$((checks + 1))

@@ -64,6 +64,16 @@ shell_runs 0 'basin dump empty | basin load empty2 -'
 runs 0 basin scan empty2 --count
 printed 0
 
+# a compressed dump is unpacked
+if command -v gzip >/dev/null; then
+    gzip -c one >one.gz
+    runs 0 basin load unpacked one.gz
+    runs 0 basin dump unpacked -o two
+    same one two
+    head -c 20000 one.gz >cut.gz
+    runs 4 basin load cut_packed cut.gz
+fi
+
 # loading into something
 runs 6 basin load f one
 says 'f is not empty'

@@ -175,11 +175,11 @@ printed 'b	\q'
 seq 2500 | sed 's/$/\tv/' >many.tsv
 echo 'bad	\q' >>many.tsv
 runs 4 basin import batches many.tsv
-says '2000 pairs before it were stored'
+says '2 000 pairs before it were stored'
 runs 0 basin scan batches --count
 printed 2000
 runs 4 basin import batches2 many.tsv --batch 300 --durable
-says '2400 pairs before it were stored'
+says '2 400 pairs before it were stored'
 # a line over the limit is an error of its own, and can be skipped
 {
     printf 'before\t1\nlong\t'

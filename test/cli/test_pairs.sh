@@ -121,7 +121,7 @@ runs 0 basin put d k3 3
 runs 1 basin del d k1 nothere
 runs 1 basin get d k1
 runs 1 basin del d --range k2 k3
-says 'would delete 1 pairs'
+says 'would delete 1 pair;'
 runs 0 basin get d k2
 runs 0 basin del d --range k2 k3 --yes
 runs 1 basin get d k2
