@@ -480,8 +480,9 @@ refresh(struct lsm *db, basin_error *err)
 
     if (r->broken)
         return load(db, err);
-    if (!lsm__table_header(db->readers, &h) || !h.ready)
+    if (!lsm__table_header(db->readers, &h) || h.end.epoch == 0)
         return BASIN_OK; /* next time */
+    /* Also while a writer recovers: what the one before it had committed stays committed. */
     if (place_compare(h.end, r->end) > 0 && h.seqno >= atomic_load(&db->visible))
         st = follow(db, &h, err);
     else if (h.seqno != atomic_load(&db->visible))

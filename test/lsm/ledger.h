@@ -86,6 +86,7 @@ static inline void
 ledger_release(struct ledger *l)
 {
     free(l->states);
+    l->states = NULL;
     scratch_remove(l->path);
 }
 

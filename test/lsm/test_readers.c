@@ -479,13 +479,41 @@ an_old_snapshot_outlives_what_it_reads(void **state)
     assert_true(count_files(&l, "strata") > live_strata(&l));
     ledger_check_txn(&l, txn);
     lsm_abort(txn);
-    assert_null(reader->dead); /* no map keeps the blocks of what is removed */
     ledger_refresh(&l, reader);
     ledger_refresh(&l, other);
     ledger_pump(&l);
     assert_int_equal(count_files(&l, "strata"), live_strata(&l));
     close_reader(&l, reader);
     close_reader(&l, other);
+    ledger_close(&l);
+    ledger_release(&l);
+}
+
+/* When a snapshot ends, its reader lets go of the files of it: a map would keep their blocks. */
+static void
+the_end_of_a_snapshot_gives_its_files_back(void **state)
+{
+    struct ledger l;
+    struct lsm *reader;
+    struct lsm_txn *txn;
+
+    (void)state;
+    ledger_init(&l, 21);
+    ledger_open(&l);
+    churn(&l);
+    reader = ledger_reader(&l, "reader");
+    txn = begin(&l, reader);
+    ledger_check_txn(&l, txn);
+    ledger_commits(&l, 50);
+    ledger_ok(&l, lsm_compact(l.db, NULL, &l.err));
+    ledger_refresh(&l, reader);
+    assert_int_equal(lsm__reader_loads(reader), 1);
+    assert_true(count_files(&l, "strata") > live_strata(&l));
+    lsm_abort(txn);
+    assert_null(reader->dead);
+    ledger_pump(&l);
+    assert_int_equal(count_files(&l, "strata"), live_strata(&l));
+    close_reader(&l, reader);
     ledger_close(&l);
     ledger_release(&l);
 }
@@ -968,10 +996,17 @@ a_reader_may_open_at_any_call_of_the_writer(void **state)
 static void
 writer_works(struct ambush *a)
 {
-    if (a->sprung >= 12 || chance_below(&a->l->c, 3) != 0)
+    if (a->sprung >= 16 || chance_below(&a->l->c, 3) != 0)
         return;
     a->sprung++;
-    random_writer_step(a->l, false);
+    if (chance_below(&a->l->c, 2) == 0) {
+        random_writer_step(a->l, false);
+        return;
+    }
+    ledger_commits(a->l, 30); /* retires, covers and removes all that was there */
+    ledger_ok(a->l, lsm_compact(a->l->db, NULL, &a->l->err));
+    ledger_ok(a->l, lsm__checkpoint(a->l->db, &a->l->err));
+    ledger_pump(a->l);
 }
 
 static void
@@ -980,7 +1015,7 @@ the_writer_may_work_at_any_call_of_a_reader(void **state)
     struct chance c = chance_init("counter-ambush", 20);
 
     (void)state;
-    for (size_t round = 0; round < test_scale(12); round++) {
+    for (size_t round = 0; round < test_scale(25); round++) {
         struct ledger l;
         struct ambush a;
         struct lsm_options o;
@@ -1068,6 +1103,7 @@ main(void)
         cmocka_unit_test(refresh_reads_only_what_is_new),
         cmocka_unit_test(refresh_with_nothing_new_makes_no_calls),
         cmocka_unit_test(an_old_snapshot_outlives_what_it_reads),
+        cmocka_unit_test(the_end_of_a_snapshot_gives_its_files_back),
         cmocka_unit_test(a_snapshot_is_found_again_by_its_seqno),
         cmocka_unit_test(a_killed_reader_keeps_nothing),
         cmocka_unit_test(what_a_reader_holds_survives_the_writer),
