@@ -259,11 +259,11 @@ look_at(void *ctx, const char *name, basin_error *err)
 {
     struct search *s = ctx;
     char path[PATH_SIZE_MAX + 96], object[STORE_NAME_MAX + 1];
+    int n = snprintf(object, sizeof(object), "%s/%s", s->class_name, name);
 
+    if (n < 0 || (size_t)n >= sizeof(object))
+        return BASIN_OK; /* no name that we make */
     (void)err;
-    if (strlen(s->class_name) + strlen(name) + 2 > sizeof(object))
-        return BASIN_OK;
-    (void)snprintf(object, sizeof(object), "%s/%s", s->class_name, name);
     (void)snprintf(path, sizeof(path), "%s/%s", s->db->path, object);
     if (strcmp(s->class_name, "log") == 0)
         return look_at_header(s, path, "BASINLOG");
@@ -279,7 +279,6 @@ guess(struct lsm *db, basin_status why, const basin_error *fault, basin_error *e
     basin_status st;
     static const char *const classes[] = { "log", "ckpt", "strata", "values" };
     struct search s = { .db = db };
-    basin_error missing = { 0 };
     char path[PATH_SIZE_MAX + 16];
 
     for (size_t i = 0; i < COUNT_OF(classes) && !s.found; i++) {
@@ -292,14 +291,12 @@ guess(struct lsm *db, basin_status why, const basin_error *fault, basin_error *e
     if (!s.found && why == BASIN_NOT_FOUND)
         return BASIN_NOT_FOUND;
     if (!s.found || s.sealed) {
-        st = error_set(err, BASIN_CORRUPT, "head: %s; %s",
-                       why == BASIN_NOT_FOUND ? "missing" : fault->what,
-                       s.sealed ? "the key of the data is lost with it" : "nothing else is left");
-        return st;
+        if (s.sealed)
+            lsm__rebuild_fault(db->rebuild, "head", fault, NULL, NULL);
+        return error_set(err, BASIN_CORRUPT, "%s; %s", fault->what,
+                         s.sealed ? "the key of the data is lost with it" : "nothing else is left");
     }
-    if (why == BASIN_NOT_FOUND)
-        (void)error_set(&missing, BASIN_CORRUPT, "the head is missing");
-    lsm__rebuild_fault(db->rebuild, "head", why == BASIN_NOT_FOUND ? &missing : fault, NULL, NULL);
+    lsm__rebuild_fault(db->rebuild, "head", fault, NULL, NULL);
     db->encrypted = false;
     db->created_ms = db->os->ops->wall_ms(db->os);
     db->head_lost = true;
@@ -336,6 +333,8 @@ lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err)
     basin_error fault = { 0 };
     basin_status st = read_newest(db, generation, &fault);
 
+    if (db->rebuild != NULL && st == BASIN_NOT_FOUND)
+        (void)error_set(&fault, BASIN_CORRUPT, "the head is missing");
     if (db->rebuild != NULL && (st == BASIN_NOT_FOUND || st == BASIN_CORRUPT || st == BASIN_LIMIT))
         return guess(db, st, &fault, err);
     if (st != BASIN_OK && st != BASIN_NOT_FOUND && err != NULL)
