@@ -68,7 +68,7 @@ counter_partial(void *ctx, struct bytes key, struct bytes older, struct bytes ne
                 struct buf *out, basin_error *err)
 {
     basin_status st;
-    int64_t a, b, sum;
+    int64_t a = 0, b = 0, sum;
 
     (void)ctx;
     (void)key;
