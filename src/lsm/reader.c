@@ -4,7 +4,7 @@
  * A process that only reads. It takes a slot of the reader table instead of the lock, builds its
  * own memtable from the tail of the log, and moves on only when asked (lsm_refresh).
  *
- *   slot "opening" -> look -> recover up to what is committed -> look again -> version -> slot place
+ *   slot "opening" -> look -> recover what is committed -> look again -> version -> slot place
  *        ^                                               | a writer came or went in between
  *        +-----------------------------------------------+
  *
@@ -344,6 +344,22 @@ lsm__open_reader(struct lsm *db, basin_error *err)
     TRY(load(db, err));
 out:
     return st;
+}
+
+/* The end of the log that this handle knows to be whole. */
+struct place
+lsm__committed(struct lsm *db)
+{
+    struct place p = { 0, 0 };
+
+    os_mutex_lock(db->mu);
+    if (db->reader != NULL)
+        p = db->reader->end;
+    else if (db->log != NULL)
+        p = (struct place){ db->log->epoch,
+                            atomic_load_explicit(&db->log->end_shared, memory_order_acquire) };
+    os_mutex_unlock(db->mu);
+    return p;
 }
 
 /* A reader without a slot may lose what it reads to the writer. */

@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the Basin authors
 // SPDX-License-Identifier: Apache-2.0
-/* The oracle of raw cursors: every entry in an array, and random walks that are compared with it. */
+/* The oracle of raw cursors: every entry in an array, and random walks compared with it. */
 #ifndef TEST_LSM_RAW_H
 #define TEST_LSM_RAW_H
 
