@@ -209,7 +209,7 @@ load_once(struct lsm *db, const struct outlook *o, basin_error *err)
     s.table = r.table;
     r.table = NULL;
     s.seqno = r.seqno;
-    s.end = r.end;
+    s.end = r.bounded ? r.limit : r.end;
     TRY(install(db, &s, err));
 out:
     lsm__recovery_release(db, &r);
@@ -479,6 +479,7 @@ follow(struct lsm *db, const struct readers_header *h, basin_error *err)
         st = BASIN_TOO_OLD;
         goto out;
     }
+    f.r.end = h->end;
     TRY(follow_install(db, &f, err));
 out:
     lsm__recovery_release(db, &f.r);

@@ -103,15 +103,16 @@ lsm__txn_index(struct lsm_txn *txn, basin_error *err)
 {
     basin_status st = BASIN_OK;
     uint64_t next;
-    struct bytes rest = bytes_of(txn->ops.data + txn->indexed, txn->ops.size - txn->indexed);
+    struct bytes rest;
 
     if (txn->indexed == txn->ops.size)
         goto out;
     if (txn->index == NULL) {
-        rest = buf_bytes(&txn->ops);
+        txn->indexed = 0;
         txn->indexed_count = 0;
         TRY(memtable_new(txn->db->mem, lsm__fold_table(txn->db), &txn->index, err));
     }
+    rest = bytes_of(txn->ops.data + txn->indexed, txn->ops.size - txn->indexed);
     st = lsm__apply_ops(txn->index, rest, txn->indexed_count + 1, &next, err);
     if (st != BASIN_OK) { /* half applied: drop it, the next read starts over */
         memtable_unref(txn->index);

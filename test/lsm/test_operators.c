@@ -1,6 +1,6 @@
 // SPDX-FileCopyrightText: the Basin authors
 // SPDX-License-Identifier: Apache-2.0
-/* The built-in operators, the resolving of operands (E64), the examples of docs/format/operators.md */
+/* The built-in operators, the resolving of operands (E64), the page docs/format/operators.md. */
 #include "lsm/world.h"
 #include "model/data.h"
 #include "model/hex.h"
