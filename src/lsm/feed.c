@@ -29,17 +29,49 @@ struct lsm_feed {
 
 /* ------------------------------------------------------------------ where a seqno lies */
 
-/* What the first record of a log tells: the seqno that its first commit has or would have. */
+/* Whether a log was retired: the file that was read may have become another log meanwhile. */
+static bool
+is_gone(struct lsm *db, uint64_t epoch)
+{
+    char path[PATH_SIZE_MAX + 64];
+    uint64_t size;
+
+    return lsm__log_path(db, epoch, path, sizeof(path), NULL) == BASIN_OK &&
+           db->os->ops->path_size(db->os, path, &size, NULL) == BASIN_NOT_FOUND;
+}
+
+static basin_status
+missing(struct place at, const char *what, basin_error *err)
+{
+    basin_status st = error_set(err, BASIN_CORRUPT, "log/%llu: damaged at byte %llu: %s",
+                                (unsigned long long)at.epoch, (unsigned long long)at.at, what);
+    error_hint(err, "run basin check");
+    return st;
+}
+
+/* Opens a log for reading; what lies behind the newest one's records is being written. */
+static basin_status
+open_at(struct lsm *db, struct place at, struct place committed, struct log_reader *log,
+        basin_error *err)
+{
+    basin_status st = lsm__log_reader_open(db, at, log, err);
+
+    log->live = at.epoch >= committed.epoch;
+    return st;
+}
+
+/* What the first record of a log tells: the seqno that its first commit has or would have.
+ * NOT_FOUND when it is empty or gone. */
 static basin_status
 first_seqno(struct lsm *db, uint64_t epoch, uint64_t *seqno, basin_error *err)
 {
     basin_status st;
     struct log_reader log;
     struct record rec;
+    struct place committed = lsm__committed(db);
 
     *seqno = 0;
-    TRY(lsm__log_reader_open(db, (struct place){ epoch, 0 }, &log, err));
-    log.live = true;
+    TRY(open_at(db, (struct place){ epoch, 0 }, committed, &log, err));
     st = lsm__log_reader_next(&log, &rec, err);
     if (st == BASIN_OK)
         *seqno = rec.first_seqno + (rec.type == RECORD_EDIT ? 1 : 0);
@@ -49,7 +81,10 @@ first_seqno(struct lsm *db, uint64_t epoch, uint64_t *seqno, basin_error *err)
         *seqno = load != 0 ? load : *seqno;
     }
     lsm__log_reader_close(&log);
-    if (st == BASIN_END) /* empty: it tells nothing */
+    if (st == BASIN_END && !log.sealed && epoch == committed.epoch &&
+        committed.at > LOG_HEADER_SIZE)
+        st = missing((struct place){ epoch, LOG_HEADER_SIZE }, "the first record", err);
+    if (st == BASIN_END || (st == BASIN_CORRUPT && is_gone(db, epoch)))
         st = BASIN_NOT_FOUND;
 out:
     return st;
@@ -223,9 +258,7 @@ at_end(struct lsm_feed *f, uint64_t visible, basin_error *err)
     if (next == 0 && f->next > visible)
         return BASIN_END;
     if (next == 0)
-        FAIL(err, BASIN_CORRUPT, "log/%llu: ends at byte %llu, commit %llu is missing",
-             (unsigned long long)f->at.epoch, (unsigned long long)f->at.at,
-             (unsigned long long)f->next);
+        return missing(f->at, "a commit is missing", err);
     f->at = (struct place){ next, 0 };
 out:
     return st;
@@ -280,8 +313,7 @@ take_batch(struct lsm_feed *f, const struct record *rec, uint64_t visible, basin
 
     TRY(lsm__ops_count(rec->body, &count, err));
     if (count == 0)
-        FAIL(err, BASIN_CORRUPT, "log/%llu: empty batch at byte %llu",
-             (unsigned long long)rec->place.epoch, (unsigned long long)rec->place.at);
+        return missing(rec->place, "an empty batch", err);
     TRY(check_next(f, rec, rec->first_seqno, rec->first_seqno + count - 1, visible, err));
     f->seqno = rec->first_seqno;
     f->commit_seqno = rec->first_seqno + count - 1;
@@ -304,11 +336,10 @@ open_log(struct lsm_feed *f, basin_error *err)
             return BASIN_END;
         f->at = (struct place){ epoch, 0 };
     }
-    st = lsm__log_reader_open(f->db, f->at, &f->log, err);
+    st = open_at(f->db, f->at, lsm__committed(f->db), &f->log, err);
     if (st == BASIN_NOT_FOUND)
         return too_old(f->next, err);
     TRY(st);
-    f->log.live = true;
     f->open = true;
     f->fresh = true;
 out:
@@ -330,6 +361,8 @@ next_record(struct lsm_feed *f, struct lsm_change *change, basin_error *err)
     st = lsm__log_reader_next(&f->log, &rec, err);
     if (st == BASIN_END)
         return at_end(f, visible, err);
+    if (st == BASIN_CORRUPT && is_gone(f->db, f->at.epoch))
+        return too_old(f->next, err);
     TRY(st);
     if (rec.type == RECORD_EDIT)
         TRY(take_edit(f, &rec, visible, change, err));

@@ -556,9 +556,10 @@ out:
 
 /* ------------------------------------------------------------------ looking without applying */
 
-static void
+static basin_status
 skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basin_error *err)
 {
+    basin_status st = BASIN_OK;
     static const uint8_t numbers[] = { [EDIT_REMOVE_STRATUM] = 2, [EDIT_REPLAY_FROM] = 2,
                                        [EDIT_SEQNO] = 1,          [EDIT_CHECKPOINT] = 2,
                                        [EDIT_MOVE_STRATUM] = 4,   [EDIT_PIN] = 2,
@@ -567,14 +568,14 @@ skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basi
 
     if (tag == EDIT_LOAD) {
         *load = rd_leb(r);
-        return;
+        return BASIN_OK;
     }
     if (tag == EDIT_ADD_STRATUM) {
         s = lsm__stratum_new(db, get_id(r));
-        if (s == NULL || read_stratum(s, r, err) != BASIN_OK)
-            rd_fail(r);
+        st = s != NULL ? read_stratum(s, r, err)
+                       : error_set(err, BASIN_NO_MEM, "edit: no memory for a stratum");
         lsm__stratum_unref(s);
-        return;
+        return st;
     }
     if (tag == EDIT_PIN || tag == EDIT_UNPIN || tag == EDIT_HOLD)
         (void)rd_leb_bytes(r);
@@ -585,17 +586,20 @@ skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basi
         rd_fail(r);
     for (uint8_t i = 0; rd_ok(r) && i < numbers[tag]; i++)
         (void)rd_leb(r);
+    return BASIN_OK;
 }
 
 basin_status
 lsm__edit_load_of(struct lsm *db, struct bytes body, uint64_t *seqno, basin_error *err)
 {
+    basin_status st = BASIN_OK;
     struct rd r = rd_over(body.data, body.size);
 
     *seqno = 0;
     while (rd_ok(&r) && rd_left(&r) > 0)
-        skip_field(db, (enum edit_tag)rd_u8(&r), &r, seqno, err);
+        TRY(skip_field(db, (enum edit_tag)rd_u8(&r), &r, seqno, err));
     if (!rd_done(&r))
-        return error_set(err, BASIN_CORRUPT, "edit: stopped at byte %zu of %zu", r.at, r.size);
-    return BASIN_OK;
+        FAIL(err, BASIN_CORRUPT, "edit: stopped at byte %zu of %zu", r.at, r.size);
+out:
+    return st;
 }
