@@ -493,7 +493,7 @@ void lsm__reader_snapshots(struct lsm *db); /* REQUIRES(mu) a snapshot ended */
 /* The end of the log that this handle knows to be whole. Takes mu. */
 struct place lsm__committed(struct lsm *db);
 /* False in a reader process that has no slot, when a writer may have removed what it reads. */
-bool lsm__is_pinned(struct lsm *db);
+bool lsm__is_pinned(const struct lsm *db);
 basin_status lsm__open_reader(struct lsm *db, basin_error *err);
 uint64_t lsm__readers_count(struct lsm *db);
 /* Value strata of which more than half is dead and no memtable refers to: fills at most `most`.
