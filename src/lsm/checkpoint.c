@@ -161,30 +161,40 @@ checkpoint_install(struct lsm *db, void *ctx)
     db->checkpoint_edits = c->edits;
 }
 
+/* Captures and writes the object. One that is there under its name was written by an attempt that
+ * failed later, and says the same. */
+static basin_status
+write_checkpoint(struct lsm *db, struct capture *c, basin_error *err)
+{
+    basin_status st;
+    struct buf object;
+    char name[LSM_OBJECT_NAME_SIZE];
+
+    buf_init(&object, db->mem);
+    TRY(lsm__call(db, capture_now, c, err));
+    if (c->edit.failed)
+        FAIL(err, BASIN_NO_MEM, "no memory for a checkpoint");
+    TRY(lsm__log_sync(c->log, err));
+    TRY(encode(db, c->at, buf_bytes(&c->edit.body), &object, err));
+    lsm__object_name(name, "ckpt", (struct object_id){ c->at.epoch, c->at.at });
+    st = store_put(db->store, name, buf_bytes(&object), err);
+    if (st == BASIN_EXISTS)
+        st = BASIN_OK;
+out:
+    buf_release(&object);
+    return st;
+}
+
 basin_status
 lsm__checkpoint(struct lsm *db, basin_error *err)
 {
     basin_status st;
     struct capture c = { 0 };
     struct edit note;
-    struct buf object;
-    char name[LSM_OBJECT_NAME_SIZE];
 
     lsm__edit_init(&c.edit, db->mem);
     lsm__edit_init(&note, db->mem);
-    buf_init(&object, db->mem);
-    TRY(lsm__call(db, capture_now, &c, err));
-    if (c.edit.failed)
-        FAIL(err, BASIN_NO_MEM, "no memory for a checkpoint");
-    TRY(lsm__log_sync(c.log, err));
-    TRY(encode(db, c.at, buf_bytes(&c.edit.body), &object, err));
-    lsm__object_name(name, "ckpt", (struct object_id){ c.at.epoch, c.at.at });
-    st = store_put(db->store, name, buf_bytes(&object), err);
-    if (st == BASIN_EXISTS) { /* nothing was logged since the last one */
-        st = BASIN_OK;
-        goto out;
-    }
-    TRY(st);
+    TRY(write_checkpoint(db, &c, err));
     lsm__edit_checkpoint(&note, c.at);
     TRY(lsm__publish(db, &note, checkpoint_install, &c, err));
     TRY(lsm__remove_covered(db, err));
@@ -192,7 +202,27 @@ out:
     lsm__log_unref(c.log);
     lsm__edit_release(&c.edit);
     lsm__edit_release(&note);
-    buf_release(&object);
+    return st;
+}
+
+/*
+ * What recovery found may be in the page cache only, so nothing is built on it and nothing that it
+ * un-references is removed before a checkpoint holds it in new blocks.
+ */
+basin_status
+lsm__checkpoint_first(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    struct capture c = { 0 };
+
+    lsm__edit_init(&c.edit, db->mem);
+    TRY(write_checkpoint(db, &c, err));
+    os_mutex_lock(db->mu);
+    checkpoint_install(db, &c);
+    os_mutex_unlock(db->mu);
+out:
+    lsm__log_unref(c.log);
+    lsm__edit_release(&c.edit);
     return st;
 }
 

@@ -64,7 +64,11 @@ roll(struct lsm *db, basin_error *err)
     } while (st == BASIN_EXISTS);
     TRY(st);
     TRY(lsm__log_append(old, RECORD_SEAL, db->last_seqno + 1, BYTES_NULL, &at, err));
-    TRY(lsm__log_sync(old, err));
+    st = lsm__log_sync(old, err);
+    if (st != BASIN_OK) { /* nothing may follow a seal */
+        lsm__poison(db, st, err);
+        goto out;
+    }
     os_mutex_lock(db->mu);
     db->log = next;
     atomic_store_explicit(&db->epoch, epoch, memory_order_release);
@@ -85,11 +89,13 @@ append(struct lsm *db, enum record_type type, uint64_t first_seqno, struct bytes
 {
     basin_status st = lsm__log_append(db->log, type, first_seqno, body, at, err);
 
-    if (st != BASIN_LIMIT)
-        return st;
-    TRY(roll(db, err));
-    TRY(lsm__log_append(db->log, type, first_seqno, body, at, err));
+    if (st == BASIN_LIMIT) {
+        TRY(roll(db, err));
+        st = lsm__log_append(db->log, type, first_seqno, body, at, err);
+    }
 out:
+    if (st != BASIN_OK && db->log->torn) /* the record may be there after a kill */
+        lsm__poison(db, st, err);
     return st;
 }
 
@@ -130,14 +136,19 @@ lsm__rotate(struct lsm *db, basin_error *err)
     os_mutex_lock(db->mu);
     db->immutable[db->immutable_count].table = db->active;
     db->immutable[db->immutable_count].from = db->active_from;
+    db->immutable[db->immutable_count].seqno = db->active_seqno;
     db->immutable_count++;
     db->active = next;
     db->active_from = (struct place){ db->epoch, db->log->end };
+    db->active_seqno = db->last_seqno;
+    db->rotated++;
     st = lsm__version_install(db, err);
     if (st != BASIN_OK) { /* as it was */
+        db->rotated--;
         db->immutable_count--;
         db->active = db->immutable[db->immutable_count].table;
         db->active_from = db->immutable[db->immutable_count].from;
+        db->active_seqno = db->immutable[db->immutable_count].seqno;
         memtable_unref(next);
     }
     lsm__background_wake(db);
@@ -146,18 +157,34 @@ out:
     return st;
 }
 
+static bool
+may_rotate(struct lsm *db)
+{
+    bool may;
+
+    os_mutex_lock(db->mu);
+    may = db->immutable_count < COUNT_OF(db->immutable);
+    os_mutex_unlock(db->mu);
+    return may;
+}
+
 static basin_status
 make_room(struct lsm *db, basin_error *err)
 {
-    bool full;
-
     if (memtable_used(db->active) < db->o.memtable_size &&
         memtable_range_count(db->active) < MEMTABLE_RANGES_MAX)
         return BASIN_OK;
-    os_mutex_lock(db->mu);
-    full = db->immutable_count >= COUNT_OF(db->immutable);
-    os_mutex_unlock(db->mu);
-    return full ? BASIN_OK : lsm__rotate(db, err);
+    return may_rotate(db) ? lsm__rotate(db, err) : BASIN_OK;
+}
+
+static basin_status
+process_rotate(struct lsm *db, struct request *r)
+{
+    if (memtable_entries(db->active) + memtable_range_count(db->active) == 0)
+        return BASIN_OK;
+    if (!may_rotate(db))
+        return error_set(&r->error, BASIN_BUSY, "too many memtables wait for their flush");
+    return lsm__rotate(db, &r->error);
 }
 
 static basin_status
@@ -184,6 +211,17 @@ out:
     return st;
 }
 
+static basin_status
+process_call(struct lsm *db, struct request *r)
+{
+    basin_status st;
+
+    os_mutex_lock(db->mu);
+    st = r->call(db, r->call_ctx, &r->error);
+    os_mutex_unlock(db->mu);
+    return st;
+}
+
 /* R1, R2: what the edit names is synced by its caller; the record is synced here, and only then
  * does the manifest change. */
 static basin_status
@@ -191,10 +229,14 @@ process_edit(struct lsm *db, struct request *r)
 {
     basin_status st;
 
+    if (r->call != NULL)
+        TRY(process_call(db, r));
     if (r->edit->failed)
         FAIL(&r->error, BASIN_NO_MEM, "no memory for an edit");
-    TRY(append(db, RECORD_EDIT, MAX_OF(db->last_seqno, r->seqno_after),
-               buf_bytes(&r->edit->body), &r->place, &r->error));
+    st = append(db, RECORD_EDIT, MAX_OF(db->last_seqno, r->seqno_after),
+                buf_bytes(&r->edit->body), &r->place, &r->error);
+    r->edit->logged = st == BASIN_OK || db->log->torn;
+    TRY(st);
     st = lsm__log_sync(db->log, &r->error);
     if (st == BASIN_OK) {
         db->last_seqno = MAX_OF(db->last_seqno, r->seqno_after);
@@ -217,17 +259,6 @@ out:
 }
 
 static basin_status
-process_call(struct lsm *db, struct request *r)
-{
-    basin_status st;
-
-    os_mutex_lock(db->mu);
-    st = r->call(db, r->call_ctx, &r->error);
-    os_mutex_unlock(db->mu);
-    return st;
-}
-
-static basin_status
 process(struct lsm *db, struct request *r)
 {
     basin_status st = lsm__failure(db, &r->error);
@@ -240,9 +271,7 @@ process(struct lsm *db, struct request *r)
     case REQUEST_EDIT:
         return process_edit(db, r);
     case REQUEST_ROTATE:
-        return memtable_entries(db->active) + memtable_range_count(db->active) == 0
-                   ? BASIN_OK
-                   : lsm__rotate(db, &r->error);
+        return process_rotate(db, r);
     case REQUEST_CALL:
         return process_call(db, r);
     case REQUEST_SYNC:
@@ -257,8 +286,13 @@ sync_is_due(struct lsm *db)
 {
     uint64_t synced = atomic_load_explicit(&db->log->synced, memory_order_acquire);
 
-    if (!db->o.no_threads || db->log->end <= synced || db->tail_unsafe)
+    if (db->log->end <= synced || db->tail_unsafe)
         return false;
+    if (!db->o.no_threads) {
+        if (db->log->end - synced >= db->o.buffer_bytes)
+            os_cond_broadcast(db->work_cond); /* the flush thread syncs */
+        return false;
+    }
     return db->log->end - synced >= db->o.buffer_bytes ||
            db->os->ops->monotonic_ns(db->os) - db->last_sync_ns >=
                db->o.buffer_ms * UINT64_C(1000000);
@@ -416,7 +450,7 @@ lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err)
     if (LIKELY(!atomic_load_explicit(&db->crowded, memory_order_acquire)))
         return BASIN_OK;
     os_mutex_lock(db->mu);
-    while (db->failed == BASIN_OK &&
+    while (db->failed == BASIN_OK && !(db->merge_blocked && db->level0_runs >= DEBT_RUNS_STOP) &&
            (db->immutable_count >= IMMUTABLE_MAX || db->level0_runs >= DEBT_RUNS_STOP)) {
         begin = begin ? begin : db->os->ops->monotonic_ns(db->os);
         os_cond_broadcast(db->work_cond);
@@ -424,6 +458,11 @@ lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err)
     }
     delay = delay_ns(db->level0_runs, size);
     st = failure_copy(db, err);
+    if (st == BASIN_OK && db->merge_blocked && db->level0_runs >= DEBT_RUNS_STOP) {
+        st = db->merge_error.status;
+        if (err != NULL)
+            *err = db->merge_error;
+    }
     os_mutex_unlock(db->mu);
     if (delay) {
         begin = begin ? begin : db->os->ops->monotonic_ns(db->os);

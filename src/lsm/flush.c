@@ -12,7 +12,9 @@
 struct flush {
     struct memtable *table;
     struct place next_from;
+    uint64_t next_seqno; /* newest one before next_from */
     bool keep_seqnos;
+    bool logged; /* the edit may be in the log */
 };
 
 /* With mu held, together with the edit. */
@@ -24,6 +26,7 @@ flush_install(struct lsm *db, void *ctx)
     must(db->immutable_count > 0 && db->immutable[0].table == f->table);
     memtable_unref(f->table); /* the version still holds it */
     db->immutable_count--;
+    db->flushed++;
     memmove(db->immutable, db->immutable + 1, db->immutable_count * sizeof(*db->immutable));
     if (f->next_from.epoch >= db->first_epoch) {
         db->tail_unsafe = false;
@@ -49,9 +52,10 @@ flush_publish(struct lsm *db, struct output *output, struct flush *f, basin_erro
     lsm__edit_init(&edit, db->mem);
     for (size_t i = 0; i < n; i++)
         lsm__edit_add_stratum(&edit, strata[i]);
-    lsm__edit_replay_from(&edit, f->next_from);
+    lsm__edit_replay_from(&edit, f->next_from, f->next_seqno);
     lsm__edit_seqno(&edit, memtable_seqno_max(f->table));
     st = lsm__publish(db, &edit, flush_install, f, err);
+    f->logged = edit.logged;
     lsm__edit_release(&edit);
     return st;
 }
@@ -85,12 +89,10 @@ flush_table(struct lsm *db, struct flush *f, uint64_t run, const uint64_t *snaps
     TRY(lsm__output_finish(output, err));
     TRY(flush_publish(db, output, f, err));
     atomic_fetch_add_explicit(&db->flushes, 1, memory_order_relaxed);
-    lsm__output_close(output, true);
-    output = NULL;
 out:
     if (source != NULL)
         source->ops->close(source);
-    lsm__output_close(output, false);
+    lsm__output_close(output, f->logged);
     mem_free(db->mem, raw, raw_count * sizeof(*raw));
     mem_free(db->mem, kept, kept_count * sizeof(*kept));
     return st;
@@ -134,6 +136,7 @@ lsm__flush_step(struct lsm *db, bool *did, basin_error *err)
     if (db->immutable_count > 0 && !db->flush_running && db->failed == BASIN_OK) {
         f.table = db->immutable[0].table;
         f.next_from = db->immutable_count > 1 ? db->immutable[1].from : db->active_from;
+        f.next_seqno = db->immutable_count > 1 ? db->immutable[1].seqno : db->active_seqno;
         f.keep_seqnos = lsm__any_ranges(db);
         run = lsm__next_run(db);
         st = lsm__snapshot_list(db, &snapshots, &count, &capacity, err);
@@ -160,19 +163,24 @@ lsm_flush(struct lsm *db, basin_error *err)
     basin_status st;
     struct request r = { .kind = REQUEST_ROTATE };
     bool did = true;
+    uint64_t until;
 
     if (db->o.read_only)
         FAIL(err, BASIN_READ_ONLY, "the database is open for reading");
-    TRY(lsm__wait_for_room(db, 0, err));
-    TRY(lsm__submit(db, &r, err));
+    do {
+        TRY(lsm__wait_for_room(db, 0, err));
+        st = lsm__submit(db, &r, err);
+    } while (st == BASIN_BUSY);
+    TRY(st);
     if (db->o.no_threads) {
         while (did)
             TRY(lsm__flush_step(db, &did, err));
         goto out;
     }
     os_mutex_lock(db->mu);
+    until = db->rotated;
     os_cond_broadcast(db->work_cond);
-    while (db->immutable_count > 0 && db->failed == BASIN_OK)
+    while (db->flushed < until && db->failed == BASIN_OK)
         (void)os_cond_wait(db->idle_cond, db->mu, UINT64_C(100000000));
     os_mutex_unlock(db->mu);
     TRY(lsm__failure(db, err));

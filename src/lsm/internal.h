@@ -112,7 +112,7 @@ struct feed_hold {
 enum edit_tag {
     EDIT_ADD_STRATUM = 1,
     EDIT_REMOVE_STRATUM = 2,
-    EDIT_REPLAY_FROM = 3,  /* log before this place is not needed for data */
+    EDIT_REPLAY_FROM = 3,  /* log before this place is not needed for data; newest seqno there */
     EDIT_PIN = 4,
     EDIT_UNPIN = 5,
     EDIT_SEQNO = 8,        /* newest seqno handed out */
@@ -127,6 +127,7 @@ enum edit_tag {
 struct edit {
     struct buf body;
     bool failed;
+    bool logged; /* may be in the log, also when publishing it failed: keep what it names */
 };
 
 /* The durable state apart from the data itself. GUARDED(db->mu) while open. */
@@ -139,6 +140,7 @@ struct manifest {
     struct feed_hold *holds;
     size_t hold_count, hold_capacity;
     struct place replay_from;
+    uint64_t replay_seqno; /* newest handed out before replay_from */
     uint64_t seqno; /* newest handed out, as far as edits tell */
     bool clean;
     struct place place; /* edits before it are applied */
@@ -150,7 +152,7 @@ void lsm__edit_release(struct edit *e);
 void lsm__edit_add_stratum(struct edit *e, const struct lsm_stratum *s);
 void lsm__edit_remove_stratum(struct edit *e, struct object_id id);
 void lsm__edit_move_stratum(struct edit *e, struct object_id id, uint32_t level, uint64_t run);
-void lsm__edit_replay_from(struct edit *e, struct place p);
+void lsm__edit_replay_from(struct edit *e, struct place p, uint64_t seqno);
 void lsm__edit_pin(struct edit *e, const struct pin *p);
 void lsm__edit_unpin(struct edit *e, const char *name);
 void lsm__edit_seqno(struct edit *e, uint64_t seqno);
@@ -187,6 +189,7 @@ struct log_file {
     struct os_map *map; /* NULL: written with calls */
     uint64_t size;      /* of the file */
     uint64_t end;       /* where the next record goes; leader only */
+    bool torn;          /* a write failed: what lies at the end is not certain; leader only */
     _Atomic uint64_t end_shared;
     _Atomic uint64_t synced;
     _Atomic bool fresh; /* its name is not synced yet (R4) */
@@ -204,6 +207,8 @@ void lsm__log_unref(struct log_file *l);
 basin_status lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
                              struct bytes body, struct place *at, basin_error *err);
 basin_status lsm__log_sync(struct log_file *l, basin_error *err);
+/* Makes the record at a place unreadable, in memory at least: what it says did not come true. */
+void lsm__log_void(struct log_file *l, uint64_t at);
 /* Makes the name of the current log durable, once. Any thread; takes mu. */
 basin_status lsm__log_settle(struct lsm *db, basin_error *err);
 
@@ -288,7 +293,8 @@ struct request {
     /* runs on the leader under db->mu after the record is appended and before the edit shows */
     void (*install)(struct lsm *db, void *ctx);
     void *install_ctx;
-    basin_status (*call)(struct lsm *db, void *ctx, basin_error *err); /* under mu */
+    /* under mu; of an edit: before it is appended, may refuse it or fill it */
+    basin_status (*call)(struct lsm *db, void *ctx, basin_error *err);
     void *call_ctx;
     uint64_t seqno_after;     /* edit: of a bulk load; 0 = none */
     bool durable;
@@ -362,11 +368,14 @@ struct lsm {
     struct memtable *active;      /* GUARDED(mu) for the pointer */
     uint64_t first_epoch;         /* of this open */
     struct place active_from;     /* GUARDED(mu) first log place of the active memtable */
+    uint64_t active_seqno;        /* GUARDED(mu) newest one before active_from */
     struct {
         struct memtable *table;
         struct place from;        /* its first place */
+        uint64_t seqno;           /* newest one before it */
     } immutable[IMMUTABLE_MAX + 2]; /* GUARDED(mu) oldest first */
     size_t immutable_count;       /* GUARDED(mu) */
+    uint64_t rotated, flushed;    /* GUARDED(mu) memtables that became immutable, that left */
     struct snapshot snapshots;    /* GUARDED(mu) ring, oldest first */
     uint64_t snapshot_count;      /* GUARDED(mu) */
     uint64_t children;            /* GUARDED(mu) open transactions, loads, feeds */
@@ -552,6 +561,8 @@ uint64_t lsm__next_run(struct lsm *db);                           /* REQUIRES(db
 basin_status lsm__flush_step(struct lsm *db, bool *did, basin_error *err);
 basin_status lsm__merge_step(struct lsm *db, bool *did, basin_error *err);
 basin_status lsm__checkpoint(struct lsm *db, basin_error *err);
+/* At open, before anything is logged: no record tells of it. */
+basin_status lsm__checkpoint_first(struct lsm *db, basin_error *err);
 bool lsm__checkpoint_due(struct lsm *db); /* REQUIRES(db->mu) */
 void lsm__remove_dead(struct lsm *db);    /* unlinks what nobody needs */
 basin_status lsm__background_start(struct lsm *db, basin_error *err);

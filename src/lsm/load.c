@@ -30,6 +30,7 @@ struct lsm_load {
     struct value_out *values;
     struct buf ref;
     basin_status failed;
+    bool logged; /* the edit may be in the log */
 };
 
 static basin_status
@@ -70,13 +71,13 @@ out:
 }
 
 static void
-load_free(struct lsm_load *l, bool keep)
+load_free(struct lsm_load *l)
 {
     struct lsm *db = l->db;
 
     for (size_t i = 0; i < l->spill_count; i++)
         lsm__output_close(l->spills[i], false);
-    lsm__output_close(l->output, keep);
+    lsm__output_close(l->output, l->logged);
     lsm__value_out_close(l->values);
     memtable_unref(l->table);
     buf_release(&l->last_key);
@@ -91,7 +92,7 @@ void
 lsm_load_abort(struct lsm_load *l)
 {
     if (l != NULL)
-        load_free(l, false);
+        load_free(l);
 }
 
 /* ------------------------------------------------------------------ adding */
@@ -324,6 +325,7 @@ publish(struct lsm_load *l, uint64_t *seqno, basin_error *err)
     }
     lsm__writer_leave(db, false);
     *seqno = w.seqno;
+    l->logged = edit.logged;
 out:
     lsm__edit_release(&edit);
     return st;
@@ -346,7 +348,6 @@ basin_status
 lsm_load_commit(struct lsm_load *l, uint64_t *seqno, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    bool keep = false;
 
     *seqno = 0;
     if (l->failed != BASIN_OK)
@@ -363,9 +364,8 @@ lsm_load_commit(struct lsm_load *l, uint64_t *seqno, basin_error *err)
     TRY(lsm__output_finish(l->output, err));
     TRY(finish_values(l, err));
     TRY(publish(l, seqno, err));
-    keep = true;
 out:
     lsm__values_born(l->db, l->values, (struct place){ 0, 0 });
-    load_free(l, keep);
+    load_free(l);
     return st;
 }

@@ -265,13 +265,23 @@ lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
     store_u64(head + 16, first_seqno);
     store_u64(head + 24, atomic_load_explicit(&l->synced, memory_order_relaxed));
     TRY(assemble(l, head, body, padded, err));
-    TRY(write_bytes(l, l->end, l->scratch.data, padded, err));
+    st = write_bytes(l, l->end, l->scratch.data, padded, err);
+    l->torn = l->torn || st != BASIN_OK;
+    TRY(st);
     *at = (struct place){ l->epoch, l->end };
     l->end += padded;
     atomic_store_explicit(&l->end_shared, l->end, memory_order_release);
     atomic_fetch_add_explicit(&l->db->log_written, padded, memory_order_relaxed);
 out:
     return st;
+}
+
+void
+lsm__log_void(struct log_file *l, uint64_t at)
+{
+    static const uint8_t zeros[LOG_RECORD_HEADER_SIZE];
+
+    (void)!write_bytes(l, at, zeros, sizeof(zeros), NULL);
 }
 
 /* R4: the name of the log is synced with its first bytes. */

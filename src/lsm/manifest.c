@@ -421,6 +421,7 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
     case EDIT_REPLAY_FROM:
         m->replay_from.epoch = rd_leb(r);
         m->replay_from.at = rd_leb(r);
+        m->replay_seqno = rd_leb(r);
         return BASIN_OK;
     case EDIT_PIN:
         return apply_pin(m, r, err);
@@ -560,7 +561,7 @@ static basin_status
 skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    static const uint8_t numbers[] = { [EDIT_REMOVE_STRATUM] = 2, [EDIT_REPLAY_FROM] = 2,
+    static const uint8_t numbers[] = { [EDIT_REMOVE_STRATUM] = 2, [EDIT_REPLAY_FROM] = 3,
                                        [EDIT_SEQNO] = 1,          [EDIT_CHECKPOINT] = 2,
                                        [EDIT_MOVE_STRATUM] = 4,   [EDIT_PIN] = 2,
                                        [EDIT_HOLD] = 2 };

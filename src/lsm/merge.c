@@ -81,7 +81,7 @@ out:
 }
 
 static basin_status
-publish(const struct merge_plan *p, struct output *output, basin_error *err)
+publish(const struct merge_plan *p, struct output *output, bool *logged, basin_error *err)
 {
     basin_status st;
     struct edit edit;
@@ -98,6 +98,7 @@ publish(const struct merge_plan *p, struct output *output, basin_error *err)
     for (size_t i = 0; i < n; i++)
         lsm__edit_add_stratum(&edit, strata[i]);
     st = lsm__publish(p->db, &edit, NULL, NULL, err);
+    *logged = edit.logged;
     lsm__edit_release(&edit);
     return st;
 }
@@ -112,6 +113,7 @@ rewrite(const struct merge_plan *p, const uint64_t *snapshots, size_t snapshot_c
     struct icur *source = NULL;
     struct range_tombstone *raw = NULL, *kept = NULL;
     size_t raw_count = 0, kept_count = 0;
+    bool logged = false;
     struct rules_options rules = { .db = db, .snapshots = snapshots,
                                    .snapshot_count = snapshot_count, .bottom = p->bottom,
                                    .cancelled = merge_cancelled, .cancel_ctx = db };
@@ -133,17 +135,15 @@ rewrite(const struct merge_plan *p, const uint64_t *snapshots, size_t snapshot_c
     rules.output = output;
     TRY(lsm__rules_run(&rules, err));
     TRY(lsm__output_finish(output, err));
-    TRY(publish(p, output, err));
+    TRY(publish(p, output, &logged, err));
     atomic_fetch_add_explicit(&db->merges, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&db->merge_bytes_in, p->bytes, memory_order_relaxed);
     atomic_fetch_add_explicit(&db->merge_bytes_out, lsm__output_bytes(output),
                               memory_order_relaxed);
-    lsm__output_close(output, true);
-    output = NULL;
 out:
     if (source != NULL)
         source->ops->close(source);
-    lsm__output_close(output, false);
+    lsm__output_close(output, logged); /* what the log may name stays, whatever the result */
     mem_free(db->mem, raw, raw_count * sizeof(*raw));
     mem_free(db->mem, kept, kept_count * sizeof(*kept));
     return st;
@@ -156,6 +156,7 @@ lsm__merge_step(struct lsm *db, bool *did, basin_error *err)
     struct merge_plan plan = { .db = db };
     uint64_t *snapshots = NULL;
     size_t count = 0, capacity = 0;
+    bool logged;
 
     *did = false;
     os_mutex_lock(db->mu);
@@ -173,7 +174,7 @@ lsm__merge_step(struct lsm *db, bool *did, basin_error *err)
     if (st != BASIN_OK || !*did)
         return st;
     if (plan.move) {
-        st = publish(&plan, NULL, err);
+        st = publish(&plan, NULL, &logged, err);
         atomic_fetch_add_explicit(&db->moves, 1, memory_order_relaxed);
     } else {
         st = rewrite(&plan, snapshots, count, err);

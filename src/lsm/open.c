@@ -226,21 +226,30 @@ static basin_status
 make_directory(struct lsm *db, basin_error *err)
 {
     basin_status st;
-    char parent[PATH_SIZE_MAX + 1], log[PATH_SIZE_MAX + 8];
+    char log[PATH_SIZE_MAX + 8];
 
     st = db->os->ops->make_dir(db->os, db->path, err);
-    if (st == BASIN_OK) {
-        parent_of(db->path, parent);
-        TRY(db->os->ops->sync_dir(db->os, parent, err));
-    } else if (st != BASIN_EXISTS) {
-        goto out;
-    }
+    if (st != BASIN_EXISTS)
+        TRY(st);
     (void)snprintf(log, sizeof(log), "%s/log", db->path);
     st = db->os->ops->make_dir(db->os, log, err);
-    if (st == BASIN_OK)
-        st = db->os->ops->sync_dir(db->os, db->path, err);
-    else if (st == BASIN_EXISTS)
+    if (st == BASIN_EXISTS)
         st = BASIN_OK;
+out:
+    return st;
+}
+
+/* The directories that a head makes a database of. That they are there proves nothing: who made
+ * them may have been killed before it synced them. */
+static basin_status
+sync_directories(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    char parent[PATH_SIZE_MAX + 1];
+
+    parent_of(db->path, parent);
+    TRY(db->os->ops->sync_dir(db->os, parent, err));
+    TRY(db->os->ops->sync_dir(db->os, db->path, err));
 out:
     return st;
 }
@@ -339,6 +348,7 @@ find_head(struct lsm *db, basin_error *err)
         FAIL(err, BASIN_NOT_FOUND, "%s: there is no Basin database here", db->path);
     }
     TRY(check_foreign(db, err));
+    TRY(sync_directories(db, err));
     TRY(lsm__head_create(db, err));
 out:
     return st;
@@ -371,24 +381,67 @@ static bool
 is_untouched(const struct lsm *db)
 {
     return db->log != NULL && db->log->end == LOG_HEADER_SIZE &&
+           db->checkpoint.epoch != db->log->epoch &&
            atomic_load_explicit(&db->next_number, memory_order_relaxed) == 1;
 }
 
-/* The tail that an earlier epoch left goes to a stratum at once, unless it was closed cleanly and
- * is small: it may never have reached the disk. */
+/* The tail becomes strata. On a full disk that has to wait: then edits and durable commits wait for
+ * it (tail_unsafe), since it may never have reached the disk. */
 static basin_status
-settle_tail(struct lsm *db, const struct recovery *r, basin_error *err)
+flush_tail(struct lsm *db, bool safe, basin_error *err)
+{
+    basin_status st;
+    bool did;
+
+    db->tail_unsafe = !safe;
+    atomic_store_explicit(&db->tail_unsafe_hint, !safe, memory_order_release);
+    TRY(lsm__rotate(db, err));
+    st = lsm__flush_step(db, &did, err);
+    if (st == BASIN_NO_SPACE)
+        st = BASIN_OK;
+out:
+    return st;
+}
+
+/* A power loss may bring back what was removed. */
+static bool
+left_behind(const struct lsm *db, const struct recovery *r)
+{
+    return r->checkpoint_count > 1 ||
+           (r->log_count > 0 &&
+            r->logs[0] < MIN_OF(db->manifest.replay_from.epoch, r->checkpoint.epoch));
+}
+
+/*
+ * After a crash nothing is built on what recovery found: the manifest is written anew as a
+ * checkpoint, and the tail that the log holds is flushed (decision 12). A clean tail that is small
+ * and in few logs stays.
+ */
+static basin_status
+settle(struct lsm *db, const struct recovery *r, basin_error *err)
 {
     basin_status st = BASIN_OK;
     bool empty = memtable_entries(db->active) + memtable_range_count(db->active) == 0;
+    bool safe = db->manifest.clean;
+    struct place here = { db->log->epoch, db->log->end };
 
-    db->active_from = empty ? (struct place){ db->log->epoch, db->log->end }
-                            : db->manifest.replay_from;
-    if (empty || (db->manifest.clean && r->log_count <= LOGS_MAX))
+    db->active_from = empty ? here : db->manifest.replay_from;
+    db->active_seqno = empty ? db->last_seqno : db->manifest.replay_seqno;
+    if (r->log_count == 0 && !r->has_checkpoint)
+        goto out; /* new */
+    if (safe && r->log_count <= LOGS_MAX) {
+        if (left_behind(db, r))
+            TRY(lsm__remove_covered(db, err));
         goto out;
-    db->tail_unsafe = !db->manifest.clean;
-    atomic_store_explicit(&db->tail_unsafe_hint, db->tail_unsafe, memory_order_release);
-    TRY(lsm__rotate(db, err));
+    }
+    if (empty) {
+        db->manifest.replay_from = here;
+        db->manifest.replay_seqno = db->last_seqno;
+    }
+    TRY(lsm__checkpoint_first(db, err));
+    if (!empty)
+        TRY(flush_tail(db, safe, err));
+    TRY(lsm__remove_covered(db, err));
 out:
     return st;
 }
@@ -404,6 +457,7 @@ open_writer(struct lsm *db, basin_error *err)
     TRY(db->rebuild ? lsm__rebuild(db, &r, err) : lsm__recover(db, &r, err));
     if (!db->rebuild)
         TRY(lsm__recover_check_objects(db, &r, err));
+    TRY(store_sweep(db->store, err)); /* what follows builds on names that are durable */
     epoch = newest_epoch(&r);
     adopt(db, &r);
     do {
@@ -417,9 +471,8 @@ open_writer(struct lsm *db, basin_error *err)
     st = lsm__version_install(db, err);
     os_mutex_unlock(db->mu);
     TRY(st);
-    TRY(settle_tail(db, &r, err));
-    TRY(store_sweep(db->store, err));
     lsm__readers_ready(db);
+    TRY(settle(db, &r, err));
     TRY(lsm__values_open(db, err));
     if (!db->rebuild) /* what could not be read stays until the next opening */
         TRY(lsm__sweep_orphans(db, err));
@@ -484,31 +537,45 @@ out:
 /* ------------------------------------------------------------------ closing */
 
 static basin_status
+flush_all(struct lsm *db, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    bool did = true;
+
+    while (did)
+        TRY(lsm__flush_step(db, &did, err));
+out:
+    return st;
+}
+
+static basin_status
 close_writer(struct lsm *db, basin_error *err)
 {
     basin_status st;
     struct edit clean;
     struct request rotate = { .kind = REQUEST_ROTATE };
-    bool did = true;
+    struct request r = { .kind = REQUEST_EDIT, .edit = &clean };
     bool keep = memtable_used(db->active) < CLOSE_KEEPS_IN_LOG &&
                 db->active_from.epoch + LOGS_MAX > db->log->epoch;
 
     lsm__edit_init(&clean, db->mem);
     TRY(lsm__failure(db, err));
-    if (!keep)
+    TRY(flush_all(db, err));
+    if (!keep) {
         TRY(lsm__submit(db, &rotate, err));
-    while (did)
-        TRY(lsm__flush_step(db, &did, err));
-    if (db->log->end == LOG_HEADER_SIZE) { /* nothing happened */
-        if (is_untouched(db))
-            lsm__log_remove(db, db->log->epoch);
+        TRY(flush_all(db, err));
+    }
+    if (is_untouched(db)) {
+        lsm__log_remove(db, db->log->epoch);
         goto out;
     }
     if (db->manifest.edits - db->checkpoint_edits > 8 ||
         db->manifest.replay_from.epoch > db->covered_epoch)
         TRY(lsm__checkpoint(db, err));
     lsm__edit_clean(&clean);
-    TRY(lsm__publish(db, &clean, NULL, NULL, err));
+    st = lsm__submit(db, &r, err);
+    if (st != BASIN_OK && r.place.epoch != 0) /* not clean: it is not on disk */
+        lsm__log_void(db->log, r.place.at);
 out:
     lsm__edit_release(&clean);
     return st;
@@ -534,6 +601,8 @@ lsm_close(struct lsm *db, basin_error *err)
     lsm__version_unref(db->current);
     db->current = NULL;
     lsm__dead_release(db, !db->o.read_only);
+    if (!db->o.read_only)
+        lsm__values_sweep(db);
     handle_free(db);
     return st;
 }

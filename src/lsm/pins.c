@@ -55,6 +55,7 @@ lsm_pin(struct lsm *db, const char *name, const char *owner, uint64_t *seqno, ba
     struct edit edit;
     struct snapshot held = { 0 };
     struct pin_work w = { name, owner ? owner : "", &edit, 0 };
+    struct request r = { .kind = REQUEST_EDIT, .edit = &edit, .call = pin_now, .call_ctx = &w };
 
     *seqno = 0;
     lsm__edit_init(&edit, db->mem);
@@ -65,9 +66,7 @@ lsm_pin(struct lsm *db, const char *name, const char *owner, uint64_t *seqno, ba
     lsm__snapshot_add(db, &held);
     os_mutex_unlock(db->mu);
     w.seqno = held.seqno;
-    st = lsm__call(db, pin_now, &w, err);
-    if (st == BASIN_OK)
-        st = lsm__publish(db, &edit, NULL, NULL, err);
+    st = lsm__submit(db, &r, err);
     os_mutex_lock(db->mu);
     lsm__snapshot_remove(db, &held);
     os_mutex_unlock(db->mu);
@@ -95,12 +94,12 @@ lsm_unpin(struct lsm *db, const char *name, basin_error *err)
     basin_status st;
     struct edit edit;
     struct pin_work w = { name, "", &edit, 0 };
+    struct request r = { .kind = REQUEST_EDIT, .edit = &edit, .call = unpin_now, .call_ctx = &w };
 
     lsm__edit_init(&edit, db->mem);
     TRY(check_names(db, name, "", err));
     TRY(lsm__wait_for_tail(db, err));
-    TRY(lsm__call(db, unpin_now, &w, err));
-    TRY(lsm__publish(db, &edit, NULL, NULL, err));
+    TRY(lsm__submit(db, &r, err));
 out:
     lsm__edit_release(&edit);
     return st;

@@ -91,6 +91,7 @@ lsm__edit_init(struct edit *e, const basin_allocator *mem)
 {
     buf_init(&e->body, mem);
     e->failed = false;
+    e->logged = false;
 }
 
 void
@@ -186,9 +187,13 @@ edit_place(struct edit *e, enum edit_tag tag, struct place p)
 }
 
 void
-lsm__edit_replay_from(struct edit *e, struct place p)
+lsm__edit_replay_from(struct edit *e, struct place p, uint64_t seqno)
 {
-    edit_place(e, EDIT_REPLAY_FROM, p);
+    struct wr w = edit_tag(e, EDIT_REPLAY_FROM);
+    wr_leb(&w, p.epoch);
+    wr_leb(&w, p.at);
+    wr_leb(&w, seqno);
+    edit_done(e, &w);
 }
 
 void
@@ -257,7 +262,7 @@ void
 lsm__edit_all(struct edit *e, const struct manifest *m)
 {
     lsm__edit_seqno(e, m->seqno);
-    lsm__edit_replay_from(e, m->replay_from);
+    lsm__edit_replay_from(e, m->replay_from, m->replay_seqno);
     for (size_t i = 0; i < m->stratum_count; i++)
         lsm__edit_add_stratum(e, m->strata[i]);
     for (size_t i = 0; i < m->pin_count; i++)

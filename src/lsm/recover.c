@@ -22,6 +22,7 @@ lsm__recover_newest(void *ctx, const char *name, uint64_t size, basin_error *err
     (void)err;
     if (!lsm__object_parse(name, &id))
         return BASIN_OK;
+    r->checkpoint_count++;
     p = (struct place){ id.epoch, id.number };
     if (!r->has_checkpoint || place_compare(p, r->checkpoint) > 0)
         r->checkpoint = p;
@@ -146,7 +147,7 @@ take_batch(struct lsm *db, struct recovery *r, const struct record *rec, basin_e
         r->replayed_seqno = MAX_OF(r->replayed_seqno, rec->first_seqno);
         return BASIN_OK;
     }
-    if (r->replayed_seqno != 0 && rec->first_seqno != r->replayed_seqno + 1)
+    if (rec->first_seqno != r->replayed_seqno + 1)
         return take_hole(r, rec, err);
     TRY(lsm__apply_ops(r->table, rec->body, rec->first_seqno, &next, err));
     r->replayed_seqno = next - 1;
@@ -239,6 +240,7 @@ lsm__recover(struct lsm *db, struct recovery *r, basin_error *err)
     TRY(check_log(r, r->manifest->replay_from.epoch, err));
     TRY(memtable_new(db->mem, lsm__fold_table(db), &r->table, err));
     r->stopped = false;
+    r->replayed_seqno = r->manifest->replay_seqno;
     TRY(lsm__walk(db, r, r->manifest->replay_from, take_batch, err));
     r->seqno = MAX_OF(r->seqno, r->replayed_seqno);
 out:
@@ -254,6 +256,7 @@ lsm__replay(struct lsm *db, struct recovery *r, basin_error *err)
 
     TRY(lsm__log_list(db, &r->logs, &r->log_count, &r->log_capacity, err));
     TRY(check_log(r, r->manifest->replay_from.epoch, err));
+    r->replayed_seqno = r->manifest->replay_seqno;
     TRY(lsm__walk(db, r, r->manifest->replay_from, take_batch, err));
 out:
     return st;

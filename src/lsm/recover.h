@@ -11,7 +11,8 @@ struct recovery {
     bool bounded;               /* a writer may be at work: only log before `limit` counts */
     struct place limit;
     bool has_checkpoint;
-    struct place checkpoint;
+    struct place checkpoint;    /* the newest */
+    size_t checkpoint_count;
     uint64_t *logs;             /* epochs, ascending */
     size_t log_count, log_capacity;
     struct memtable *table;     /* what the log holds and no stratum */

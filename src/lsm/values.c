@@ -356,7 +356,8 @@ sweep_some(struct lsm *db)
         count_uses(db);
         for (size_t i = 0; i < db->value_count && n < COUNT_OF(gone);) {
             struct value_state *v = &db->values[i];
-            bool live = v->uses > 0 || place_compare(v->born, db->manifest.replay_from) >= 0;
+            bool live = v->uses > 0 || (v->born.epoch != 0 &&
+                                        place_compare(v->born, db->manifest.replay_from) >= 0);
             if (live)
                 v->dead.epoch = 0;
             else if (v->dead.epoch == 0)
@@ -384,15 +385,18 @@ lsm__values_sweep(struct lsm *db)
         ;
 }
 
+/* When no memtable waits, only strata can refer to what is stored. */
 static basin_status
 note_stored(void *ctx, const char *name, uint64_t size, basin_error *err)
 {
     struct lsm *db = ctx;
     struct object_id id;
+    bool waits = db->immutable_count > 0 ||
+                 memtable_entries(db->active) + memtable_range_count(db->active) > 0;
 
     if (!lsm__object_parse(name, &id))
         return BASIN_OK;
-    return note_value(db, id, size, (struct place){ db->first_epoch, 0 }, err);
+    return note_value(db, id, size, (struct place){ waits ? db->first_epoch : 0, 0 }, err);
 }
 
 basin_status

@@ -13,7 +13,8 @@
 #include "lsm/walk.h"
 #include "model/scratch.h"
 
-enum { RIG_HELD_MAX = 6, RIG_PIN_MAX = 4, RIG_VALUE_MAX = 9000, RIG_LIVE_MAX = 256 };
+enum { RIG_HELD_MAX = 6, RIG_PIN_MAX = 4, RIG_VALUE_MAX = 9000, RIG_LIVE_MAX = 256,
+       RIG_MARKS_MAX = 4096 };
 
 /* A reader that stays open while the database changes. */
 struct rig_held {
@@ -28,6 +29,7 @@ struct rig_held {
 
 struct rig_pin {
     bool used;
+    bool unsure; /* the call that makes or drops it did not return */
     uint64_t seqno;
 };
 
@@ -48,6 +50,16 @@ struct rig {
     struct rig_pin pins[RIG_PIN_MAX];
     uint8_t value[RIG_VALUE_MAX];
     basin_error err;
+    /* what is open in the middle of an operation; freed when the machine has crashed */
+    struct lsm_txn *txn;
+    struct lsm_stream *stream;
+    struct lsm_load *load;
+    struct lsm_cursor *cursor;
+    /* what may be there after a crash: an end of a commit in [durable, last of marks] */
+    uint64_t marks[RIG_MARKS_MAX];
+    size_t mark_count;
+    uint64_t durable;
+    jmp_buf *crashed; /* where to go when a call fails because the machine has crashed */
 };
 
 #define rig_ok(r, call) rig_expect((r), (call), BASIN_OK, #call, __FILE__, __LINE__)
@@ -57,6 +69,8 @@ static inline void
 rig_expect(struct rig *r, basin_status st, basin_status want, const char *call, const char *file,
            int line)
 {
+    if (r->crashed != NULL && os_sim_crashed(r->sim))
+        longjmp(*r->crashed, 1); /* what a dead process returned counts for nothing */
     if (st == want)
         return;
     print_error("%s:%d: %s: %s, not %s: %s (%s); history %llu\n", file, line, call,
@@ -113,6 +127,27 @@ static inline void
 rig_open(struct rig *r)
 {
     rig_ok(r, lsm_open(r->path, &r->o, &r->db, &r->err));
+}
+
+/* A commit may have happened from now on. */
+static inline void
+rig_mark(struct rig *r, uint64_t seqno)
+{
+    assert_true(r->mark_count < RIG_MARKS_MAX);
+    r->marks[r->mark_count++] = seqno;
+}
+
+/* Everything up to seqno is on disk. */
+static inline void
+rig_durable(struct rig *r, uint64_t seqno)
+{
+    size_t kept = 0;
+
+    r->durable = MAX_OF(r->durable, seqno);
+    for (size_t i = 0; i < r->mark_count; i++)
+        if (r->marks[i] > r->durable)
+            r->marks[kept++] = r->marks[i];
+    r->mark_count = kept;
 }
 
 static inline void
@@ -239,7 +274,8 @@ rig_check_scan(struct rig *r, struct lsm_txn *txn, const struct lsm_range *range
     bool there;
     basin_status st;
 
-    rig_ok(r, lsm_cursor_open(txn, range, &c, &r->err));
+    rig_ok(r, lsm_cursor_open(txn, range, &r->cursor, &r->err));
+    c = r->cursor;
     st = forward ? lsm_cursor_first(c, &r->err) : lsm_cursor_last(c, &r->err);
     there = walk_expect(r->oracle, range ? range : &all, NULL, true, forward, snapshot, &want);
     while (there) {
@@ -254,6 +290,7 @@ rig_check_scan(struct rig *r, struct lsm_txn *txn, const struct lsm_range *range
     rig_status(r, st, BASIN_END);
     assert_false(lsm_cursor_valid(c));
     lsm_cursor_close(c);
+    r->cursor = NULL;
 }
 
 /* Random steps of a cursor that stands at h->key. */
@@ -325,9 +362,11 @@ rig_walk_new(struct rig *r, struct lsm_txn *txn, uint64_t snapshot, size_t steps
     struct rig_held h = { .txn = txn };
 
     h.range = rig_range(r, h.lower, h.upper);
-    rig_ok(r, lsm_cursor_open(txn, &h.range, &h.cursor, &r->err));
+    rig_ok(r, lsm_cursor_open(txn, &h.range, &r->cursor, &r->err));
+    h.cursor = r->cursor;
     rig_walk(r, &h, snapshot, steps);
     lsm_cursor_close(h.cursor);
+    r->cursor = NULL;
 }
 
 /* What a transaction sees against the oracle at `snapshot`. */
@@ -350,12 +389,11 @@ rig_check_txn(struct rig *r, struct lsm_txn *txn, uint64_t snapshot, bool all)
 static inline void
 rig_check_at(struct rig *r, const struct lsm_begin *how, uint64_t seqno, bool all)
 {
-    struct lsm_txn *txn;
-
-    rig_ok(r, lsm_begin(r->db, how, &txn, &r->err));
-    assert_int_equal(lsm_txn_seqno(txn), seqno);
-    rig_check_txn(r, txn, seqno, all);
-    lsm_abort(txn);
+    rig_ok(r, lsm_begin(r->db, how, &r->txn, &r->err));
+    assert_int_equal(lsm_txn_seqno(r->txn), seqno);
+    rig_check_txn(r, r->txn, seqno, all);
+    lsm_abort(r->txn);
+    r->txn = NULL;
 }
 
 static inline void
@@ -443,13 +481,15 @@ rig_stream(struct rig *r, struct lsm_txn *txn, struct bytes key, uint64_t *next)
     struct lsm_stream *s;
     size_t at = 0;
 
-    rig_ok(r, lsm_stream_open(txn, key, &s, &r->err));
+    rig_ok(r, lsm_stream_open(txn, key, &r->stream, &r->err));
     while (at < value.size) {
         size_t n = 1 + chance_below(&r->c, 2000);
         n = MIN_OF(n, value.size - at);
-        rig_ok(r, lsm_stream_write(s, bytes_of(value.data + at, n), &r->err));
+        rig_ok(r, lsm_stream_write(r->stream, bytes_of(value.data + at, n), &r->err));
         at += n;
     }
+    s = r->stream;
+    r->stream = NULL;
     if (rig_chance(r, 4)) {
         lsm_stream_abort(s);
         return;
@@ -540,9 +580,10 @@ rig_transact(struct rig *r, size_t changes)
 {
     struct lsm_txn *txn;
     uint64_t next = r->seqno + 1, seqno;
-    bool abort = rig_chance(r, 10);
+    bool abort = rig_chance(r, 10), durable = rig_chance(r, 3);
 
-    rig_begin(r, rig_chance(r, 4) ? LSM_LOCKED : LSM_WRITE, &txn);
+    rig_begin(r, rig_chance(r, 4) ? LSM_LOCKED : LSM_WRITE, &r->txn);
+    txn = r->txn;
     for (size_t i = 0; i < changes; i++) {
         rig_change(r, txn, &next);
         if (rig_chance(r, 12))
@@ -550,13 +591,17 @@ rig_transact(struct rig *r, size_t changes)
         if (rig_chance(r, 12))
             rig_check_txn(r, txn, next - 1, rig_chance(r, 8));
     }
+    r->txn = NULL;
     if (abort) {
         lsm_abort(txn);
         oracle_cut(r->oracle, r->seqno);
         return;
     }
-    rig_ok(r, lsm_commit(txn, rig_chance(r, 3), &seqno, &r->err));
+    rig_mark(r, next - 1);
+    rig_ok(r, lsm_commit(txn, durable, &seqno, &r->err));
     assert_int_equal(seqno, next - 1);
+    if (durable && seqno > r->seqno) /* an empty one does nothing */
+        rig_durable(r, seqno);
     r->seqno = seqno;
 }
 
@@ -580,7 +625,8 @@ rig_load(struct rig *r)
 
     for (size_t i = 0; i < n; i++)
         keys[i] = rig_key(r, data[i]);
-    rig_ok(r, lsm_load_open(r->db, &how, &l, &r->err));
+    rig_ok(r, lsm_load_open(r->db, &how, &r->load, &r->err));
+    l = r->load;
     if (!how.unsorted)
         qsort(keys, n, sizeof *keys, rig_compare);
     for (size_t i = 0; i < n; i++) {
@@ -597,14 +643,17 @@ rig_load(struct rig *r)
         if (last) /* of equal keys the last one wins */
             oracle_put(r->oracle, keys[i], value, r->seqno + 1);
     }
+    r->load = NULL;
     if (rig_chance(r, 6)) {
         lsm_load_abort(l);
         oracle_cut(r->oracle, r->seqno);
         return;
     }
+    rig_mark(r, r->seqno + 1);
     rig_ok(r, lsm_load_commit(l, &seqno, &r->err));
     assert_int_equal(seqno, r->seqno + 1);
     r->seqno = seqno;
+    rig_durable(r, seqno);
 }
 
 /* ------------------------------------------------------------------ readers, pins, reopening */
@@ -644,13 +693,18 @@ rig_toggle_pin(struct rig *r)
     char name[16];
 
     rig_pin_name(name, i);
+    r->pins[i].unsure = true;
     if (r->pins[i].used) {
         rig_ok(r, lsm_unpin(r->db, name, &r->err));
     } else {
-        rig_ok(r, lsm_pin(r->db, name, "rig", &r->pins[i].seqno, &r->err));
-        assert_int_equal(r->pins[i].seqno, r->seqno);
+        uint64_t seqno;
+        r->pins[i].seqno = r->seqno;
+        rig_ok(r, lsm_pin(r->db, name, "rig", &seqno, &r->err));
+        assert_int_equal(seqno, r->seqno);
     }
     r->pins[i].used = !r->pins[i].used;
+    r->pins[i].unsure = false;
+    rig_durable(r, r->seqno);
 }
 
 static inline void
@@ -659,8 +713,10 @@ rig_close(struct rig *r)
     for (size_t i = 0; i < RIG_HELD_MAX; i++)
         if (r->held[i].txn != NULL)
             rig_release_held(r, &r->held[i]);
-    rig_ok(r, lsm_close(r->db, &r->err));
+    struct lsm *db = r->db;
     r->db = NULL;
+    rig_ok(r, lsm_close(db, &r->err));
+    rig_durable(r, r->seqno);
     assert_int_equal(r->memory.live, 0);
     if (r->sim != NULL)
         assert_int_equal(os_sim_handles(r->sim), 0);
@@ -683,6 +739,45 @@ rig_settle(struct rig *r)
     for (size_t i = 0; more; i++) {
         assert_true(i < 10000); /* work must come to an end */
         rig_ok(r, lsm_pump(r->db, &more, &r->err));
+    }
+}
+
+/* One random thing out of all. */
+static inline void
+rig_step(struct rig *r)
+{
+    uint64_t dice = chance_below(&r->c, 100);
+    bool more;
+
+    if (dice < 55) {
+        rig_transact(r, 1 + chance_below(&r->c, rig_chance(r, 6) ? 40 : 4));
+    } else if (dice < 60) {
+        rig_hold(r);
+    } else if (dice < 63) {
+        rig_toggle_pin(r);
+    } else if (dice < 68) {
+        rig_ok(r, lsm_flush(r->db, &r->err));
+        rig_durable(r, r->seqno);
+    } else if (dice < 71) {
+        rig_ok(r, lsm_compact(r->db, NULL, &r->err));
+    } else if (dice < 82) {
+        for (uint64_t n = chance_below(&r->c, 4); n > 0; n--)
+            rig_ok(r, lsm_pump(r->db, &more, &r->err));
+    } else if (dice < 86) {
+        rig_load(r);
+    } else if (dice < 88) {
+        rig_ok(r, lsm_sync(r->db, &r->err));
+        rig_durable(r, r->seqno);
+    } else if (dice < 91) {
+        rig_reopen(r);
+    } else if (dice < 93) {
+        rig_settle(r);
+    } else {
+        rig_check(r, rig_chance(r, 4));
+    }
+    if (r->sim != NULL) {
+        os_sim_advance(r->sim, chance_below(&r->c, 3000000));
+        rig_check_version(r);
     }
 }
 

@@ -10,42 +10,6 @@
 
 enum { SIM_STEPS = 250, THREADS_STEPS = 200 };
 
-static void
-random_step(struct rig *r)
-{
-    uint64_t dice = chance_below(&r->c, 100);
-    bool more;
-
-    if (dice < 55) {
-        rig_transact(r, 1 + chance_below(&r->c, rig_chance(r, 6) ? 40 : 4));
-    } else if (dice < 60) {
-        rig_hold(r);
-    } else if (dice < 63) {
-        rig_toggle_pin(r);
-    } else if (dice < 68) {
-        rig_ok(r, lsm_flush(r->db, &r->err));
-    } else if (dice < 71) {
-        rig_ok(r, lsm_compact(r->db, NULL, &r->err));
-    } else if (dice < 82) {
-        for (uint64_t n = chance_below(&r->c, 4); n > 0; n--)
-            rig_ok(r, lsm_pump(r->db, &more, &r->err));
-    } else if (dice < 86) {
-        rig_load(r);
-    } else if (dice < 88) {
-        rig_ok(r, lsm_sync(r->db, &r->err));
-    } else if (dice < 91) {
-        rig_reopen(r);
-    } else if (dice < 93) {
-        rig_settle(r);
-    } else {
-        rig_check(r, rig_chance(r, 4));
-    }
-    if (r->sim != NULL) {
-        os_sim_advance(r->sim, chance_below(&r->c, 3000000));
-        rig_check_version(r);
-    }
-}
-
 /* Without readers and pins a full compaction leaves one entry for each key that lives, apart from
  * operands above a large value. */
 static void
@@ -94,7 +58,7 @@ random_history(uint64_t seed, bool sim, size_t steps)
     r->plain = rig_chance(r, 2);
     rig_open(r);
     for (size_t i = 0; i < steps; i++)
-        random_step(r);
+        rig_step(r);
     rig_check(r, true);
     rig_reopen(r);
     rig_check(r, true);
@@ -120,7 +84,7 @@ agrees_with_the_oracle_with_threads(void **state)
     struct chance c = chance_init("threads", 2);
 
     (void)state;
-    for (size_t i = 0; i < test_scale(6); i++)
+    for (size_t i = 0; i < test_scale(4); i++)
         random_history(chance_u64(&c), false, THREADS_STEPS);
 }
 

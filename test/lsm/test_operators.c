@@ -17,7 +17,7 @@ store_counter(uint8_t to[9], uint8_t form, int64_t n)
 static int64_t
 sum_of(const int64_t *base, const int64_t *deltas, size_t count)
 {
-    uint8_t full[9], operand[64][9];
+    uint8_t full[9] = { 0 }, operand[64][9];
     struct bytes value = bytes_of(full, 9), operands[64];
     struct buf out;
     bool deleted;
