@@ -3,7 +3,7 @@
 /*
  * The reader table: one small file that all processes of a database map. The writer tells in its
  * header how far the log is committed; each reader tells in a slot what it still needs. The law is
- * docs/format/readers.md.
+ * docs/format/readers.md, the reasons are in docs/notes/0032-readers-in-other-processes.md.
  *
  * Threads:  the header is lock-free: the commit leader writes it, anybody reads. Slots are scanned
  *           under a mutex; a slot is written by its owner only (under dead_mu or at open).

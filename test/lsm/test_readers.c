@@ -14,6 +14,8 @@
 #include <unistd.h>
 
 #include "lsm/readers.h"
+#include "model/data.h"
+#include "model/hex.h"
 
 /* ------------------------------------------------------------------ helpers */
 
@@ -844,7 +846,7 @@ without_the_right_to_the_table_a_snapshot_may_end(void **state)
 /* ------------------------------------------------------------------ the race with deletion */
 
 /*
- * The calls of one side are intercepted, and the other side acts inside of them. First the writer's:
+ * The calls of one side are intercepted, and the other side acts inside them. First the writer's:
  * at each of them a reader opens, and everything that it may read is read only after the call.
  * Whatever the writer decided before, and removes after, must not be missing (decision 15). Then
  * the reader's: the writer works while the reader opens or refreshes.
@@ -1088,6 +1090,75 @@ an_edit_is_published_before_it_shows(void **state)
     ledger_release(&l);
 }
 
+/* ------------------------------------------------------------------ docs/format/readers.md */
+
+/* The rows of the example, each at its offset in a table that is zero otherwise. */
+static void
+write_example(struct os_file *f)
+{
+    char path[1024], *at;
+    struct buf page, row;
+
+    buf_init(&page, &base_malloc);
+    buf_init(&row, &base_malloc);
+    test_source_path("docs/format/readers.md", path, sizeof path);
+    assert_true(test_read_file(path, &page));
+    assert_int_equal(buf_add(&page, "", 1), BASIN_OK);
+    at = strstr((char *)page.data, "## Example");
+    assert_non_null(at);
+    at = strstr(at, "|---|---|");
+    for (at = strchr(at, '\n'); at != NULL && at[1] == '|'; at = strchr(at + 1, '\n')) {
+        char *hex = strchr(at + 2, '|') + 1, *end = strchr(hex, '|');
+        buf_clear(&row);
+        assert_true(hex_read(hex, (size_t)(end - hex), &row));
+        assert_int_equal(os_write(f, strtoull(at + 2, NULL, 10), row.data, row.size, NULL),
+                         BASIN_OK);
+    }
+    buf_release(&page);
+    buf_release(&row);
+}
+
+static void
+the_page_is_right(void **state)
+{
+    struct ledger l;
+    struct lsm db = { .mem = &base_malloc, .os = os_posix(),
+                      .database_id = { 0x1716151413121110u, 0x1f1e1d1c1b1a1918u } };
+    struct readers_header h;
+    struct listed listed = { 0 };
+    struct place oldest;
+    struct os_file *f;
+    char path[SCRATCH_PATH_MAX + 16];
+
+    (void)state;
+    ledger_init(&l, 22);
+    (void)snprintf(db.path, sizeof db.path, "%s", l.path);
+    (void)snprintf(path, sizeof path, "%s/readers", l.path);
+    ledger_ok(&l, os_open(os_posix(), path, OS_WRITE | OS_CREATE, &f, &l.err));
+    ledger_ok(&l, os_allocate(f, READERS_HEADER_SIZE + READERS_SLOTS_START * READERS_SLOT_SIZE,
+                              &l.err));
+    write_example(f);
+    ledger_ok(&l, os_lock(f, READERS_SLOT_LOCK_AT, 1, OS_LOCK_EXCLUSIVE, &l.err));
+    ledger_ok(&l, os_mutex_new(db.mem, LOCK_RANK_MU, "mu", &db.mu, &l.err));
+    ledger_ok(&l, os_mutex_new(db.mem, LOCK_RANK_DEAD, "dead", &db.dead_mu, &l.err));
+    ledger_ok(&l, lsm__table_open(&db, &db.readers, &l.err));
+    assert_true(lsm__table_header(db.readers, &h));
+    assert_true(h.ready && h.sequence == 5 && h.generation == 2);
+    assert_true(h.end.epoch == 3 && h.end.at == 4096 && h.seqno == 77);
+    assert_int_equal(lsm__table_kept(db.readers), 2);
+    oldest = lsm__readers_oldest(&db);
+    assert_true(oldest.epoch == 2 && oldest.at == 1024);
+    ledger_ok(&l, lsm_reader_list(&db, note_listed, &listed, &l.err));
+    assert_int_equal(listed.count, 1);
+    assert_int_equal(listed.seqno, 40);
+    assert_string_equal(listed.name, "report");
+    lsm__table_close(db.readers);
+    os_mutex_free(db.mu);
+    os_mutex_free(db.dead_mu);
+    os_close(f);
+    ledger_release(&l);
+}
+
 int
 main(void)
 {
@@ -1114,6 +1185,7 @@ main(void)
         cmocka_unit_test(a_reader_may_open_at_any_call_of_the_writer),
         cmocka_unit_test(the_writer_may_work_at_any_call_of_a_reader),
         cmocka_unit_test(an_edit_is_published_before_it_shows),
+        cmocka_unit_test(the_page_is_right),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
