@@ -230,7 +230,7 @@ rig_check_files(struct rig *r)
 
 /* ------------------------------------------------------------------ crashing */
 
-/* One life of the process: opens unless it is open, works, and crashes at change n or at the end. */
+/* One life of the process: opens unless it is open, works, crashes at change n or at the end. */
 static inline void
 rig_live(struct rig *r, uint64_t n, size_t steps, bool *lossy, enum os_crash_mode mode)
 {

@@ -53,7 +53,7 @@ main(int argc, char **argv)
     };
 
     if (argc == 3) {
-        random_lives(strtoull(argv[1], NULL, 0), (size_t)atoi(argv[2]));
+        random_lives(strtoull(argv[1], NULL, 0), (size_t)strtoul(argv[2], NULL, 10));
         return 0;
     }
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -150,7 +150,7 @@ one_range(struct source_db *s, struct lsm_txn *txn, const char *key)
 
     e->unbounded = chance_below(&s->c, 3) == 0;
     if (!e->unbounded) {
-        (void)snprintf(e->end, sizeof e->end, "%sz", key);
+        assert_true(snprintf(e->end, sizeof e->end, "%sz", key) < (int)sizeof e->end);
         e->value_size = strlen(e->end);
         e->value_hash = hash64(e->end, strlen(e->end), 0);
     } else {
