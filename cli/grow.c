@@ -49,7 +49,7 @@ grow_room(struct grow *g, size_t n)
 {
     size_t capacity = g->capacity > 0 ? g->capacity : GROW_MIN;
 
-    if (n > g->capacity - g->size) {
+    if (g->data == NULL || n > g->capacity - g->size) {
         if (n > SIZE_MAX / 4 - g->size)
             memory_refused();
         while (capacity - g->size < n)
