@@ -102,7 +102,7 @@ def run_c_block(folder, number, body, command):
     if not has_main:
         command = [c for c in command
                    if not re.search(r"\.(so|a)[.0-9]*$", c) and not c.startswith(("-Wl", "-fsan"))]
-        command = command[:1] + ["-c", "-Wno-unused-function", "-Wno-misleading-indentation"] + command[1:]
+        command += ["-c", "-Wno-unused-function", "-Wno-misleading-indentation"]
     done = subprocess.run(command[:1] + ["-o", program, source] + command[1:], text=True,
                           capture_output=True)
     if done.returncode == 0 and has_main:
