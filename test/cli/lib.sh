@@ -9,7 +9,7 @@ case $program in
 *) program=$PWD/$program ;;
 esac
 here=$(cd "$(dirname "$0")" && pwd)
-unset BASIN_PASSPHRASE COLUMNS 2>/dev/null || true
+unset BASIN_PASSPHRASE COLUMNS
 export LC_ALL=C TZ=UTC NO_COLOR=1
 place=$(mktemp -d "${TMPDIR:-/tmp}/basin-cli-XXXXXX")
 trap 'cd /; rm -rf "$place"' EXIT
