@@ -306,7 +306,7 @@ expect_content(struct bytes key, uint64_t snapshot, const char *want)
         st = lsm__view_seek(v, key, (enum lsm_seek)op, &w.err);
         bool there = st == BASIN_OK && bytes_equal(lsm__view_key(v), key);
         assert_int_equal(there, want != NULL);
-        if (there) {
+        if (there && want) {
             assert_ok(&w, lsm__view_value(v, &kind, &value, &w.err));
             assert_int_equal(value.size, strlen(want));
             assert_memory_equal(value.data, want, value.size);
