@@ -181,8 +181,8 @@ class Node:
             need(a <= b, f"{what}: counts go backwards")
 
 
-def page_entries(kind, data, what):
-    """(key, seqno, kind, value) of each entry of a leaf page."""
+def page_entries(kind, packed, data, what):
+    """(key, seqno, kind, value) of each entry of a leaf page; packed: a compressed point page."""
     r = Rd(data, what)
     flags, width, only_kind = r.u(1), r.u(1), r.u(1)
     r.zeros(1)
@@ -191,13 +191,14 @@ def page_entries(kind, data, what):
     base = r.u(8)
     need(flags & ~7 == 0 and width in (0, 1, 2, 4, 8) and count > 0, f"{what}: head")
     wide = 4 if flags & 1 else 2
-    if kind == 1:
-        r.take(count)  # fingerprints
+    r.take(count if kind == 1 and not packed else 0)  # fingerprints
     restarts = r.many(wide, count if kind == 1 else (count + 15) // 16)
     kinds = r.take((count + 3) // 4) if flags & 2 else None
     seqnos = [base + (r.u(width) if width else 0) for _ in range(count)]
     prefix = r.take(prefix_size)
     area = r.take(r.left())
+    if packed:  # sizes in place of offsets
+        restarts = [sum(restarts[:i]) for i in range(count)]
     rows = point_rows(area, restarts, what) if kind == 1 \
         else dense_rows(area, count, restarts, what)
     longest = 0
@@ -296,7 +297,7 @@ class Stratum(Object):
         """Every entry in order, checked against order, separators and fences."""
         last, last_seqno, entries, deletes, skipped = None, 0, 0, 0, 0
         for number, place, separator, continues, count, seqno_max in self.pages():
-            kind, _, _, data = self.block(*place)
+            kind, codec, _, data = self.block(*place)
             what = f"page {number}"
             need(kind in (1, 2), f"{what}: kind {kind}")
             if data is None:
@@ -306,7 +307,7 @@ class Stratum(Object):
             need(last is None or last < separator or (last == separator and continues is not None),
                  f"{what}: separator {separator!r} is not behind {last!r}")
             n = 0
-            for key, seqno, entry, value in page_entries(kind, data, what):
+            for key, seqno, entry, value in page_entries(kind, codec and kind == 1, data, what):
                 need(n or separator <= key, f"{what}: first key before its separator")
                 need(last is None or last < key or (last == key and (
                     seqno < last_seqno or seqno == last_seqno == 0)), f"{what}: order")

@@ -57,17 +57,22 @@ block_ad(const struct block_form *f, uint64_t at, const uint8_t *head, uint8_t a
     memcpy(ad + 40, head, BLOCK_HEAD_SIZE);
 }
 
-/* Writes the data, compressed when that makes it smaller, and returns its stored size. */
+/* Writes the data, compressed when that makes it smaller. Returns its stored size; *raw_size is
+ * what it expands to. */
 static size_t
-put_data(struct codec *codec, enum codec_id *id, int level, struct bytes raw, uint8_t *to)
+put_data(struct codec *codec, enum codec_id *id, int level, const struct block_data *data,
+         uint8_t *to, size_t *raw_size)
 {
+    struct bytes raw = data->raw, from = data->packed.size ? data->packed : raw;
     size_t n = 0;
 
+    *raw_size = from.size;
     if (*id != CODEC_NONE && raw.size <= PAGE_COMPRESS_MAX)
-        n = codec_compress(codec, *id, level, raw, to, raw.size);
+        n = codec_compress(codec, *id, level, from, to, from.size);
     if (n != 0)
         return n;
     *id = CODEC_NONE;
+    *raw_size = raw.size;
     if (raw.size)
         memcpy(to, raw.data, raw.size);
     return raw.size;
@@ -75,26 +80,26 @@ put_data(struct codec *codec, enum codec_id *id, int level, struct bytes raw, ui
 
 basin_status
 block_encode(const struct block_form *f, struct codec *codec, enum codec_id id, int level,
-             enum block_kind kind, uint64_t at, struct bytes raw, struct buf *to, bool *compressed,
-             basin_error *err)
+             enum block_kind kind, uint64_t at, const struct block_data *from, struct buf *to,
+             bool *compressed, basin_error *err)
 {
     uint8_t ad[AD_SIZE], *head, *data;
-    size_t n, stored;
+    size_t n, stored, raw_size, size = from->raw.size;
     basin_status st = BASIN_OK;
 
-    if (raw.size > PAGE_RAW_MAX)
-        FAIL(err, BASIN_LIMIT, "page of %zu bytes is over %zu", raw.size, PAGE_RAW_MAX);
-    if (buf_reserve(to, raw.size + block_overhead(f)) != BASIN_OK)
-        FAIL(err, BASIN_NO_MEM, "no memory for a page of %zu bytes", raw.size);
+    if (size > PAGE_RAW_MAX)
+        FAIL(err, BASIN_LIMIT, "page of %zu bytes is over %zu", size, PAGE_RAW_MAX);
+    if (buf_reserve(to, size + block_overhead(f)) != BASIN_OK)
+        FAIL(err, BASIN_NO_MEM, "no memory for a page of %zu bytes", size);
     head = to->data + to->size;
     data = head + BLOCK_HEAD_SIZE;
-    n = put_data(codec, &id, level, raw, data);
+    n = put_data(codec, &id, level, from, data, &raw_size);
     stored = n + block_overhead(f);
     head[0] = (uint8_t)kind;
     head[1] = (uint8_t)id;
     store_u16(head + 2, 0);
     store_u32(head + 4, (uint32_t)stored);
-    store_u32(head + 8, (uint32_t)raw.size);
+    store_u32(head + 8, (uint32_t)raw_size);
     if (f->sealed) {
         block_ad(f, at, head, ad);
         codec_seal(&f->key, at, bytes_of(ad, sizeof(ad)), bytes_of(data, n), data);

@@ -130,10 +130,17 @@ struct block_head {
     uint32_t raw;
 };
 
-/* Appends the stored form of `raw` to `to`, for position `at`. codec may be CODEC_NONE. */
+/* What goes into a block: its data, and the form of it that is compressed in its place, or an
+ * empty one: then the data itself is. */
+struct block_data {
+    struct bytes raw;
+    struct bytes packed;
+};
+/* Appends the stored form of `data` to `to`, for position `at`. codec may be CODEC_NONE. */
 basin_status block_encode(const struct block_form *f, struct codec *codec, enum codec_id id,
-                          int level, enum block_kind kind, uint64_t at, struct bytes raw,
-                          struct buf *to, bool *compressed, basin_error *err);
+                          int level, enum block_kind kind, uint64_t at,
+                          const struct block_data *data, struct buf *to, bool *compressed,
+                          basin_error *err);
 /* Checks head and checksum of a whole stored block that stands at `at`. */
 basin_status block_check(const struct block_form *f, struct bytes stored, uint64_t at,
                          enum block_kind kind, struct block_head *head, basin_error *err);
@@ -266,6 +273,15 @@ uint32_t leaf_seek_after(const struct leaf *l, struct dense_at *d, struct bytes 
 /* Exact lookup by fingerprint (point) or restarts (dense): index or UINT32_MAX. */
 uint32_t leaf_find(const struct leaf *l, struct bytes key, uint64_t hash, uint64_t snapshot,
                    uint64_t *compares);
+
+/* ------------------------------------------------------------------ packing leaves (pack.c) */
+
+/* The packed form of a point page into `to` (cleared first). */
+basin_status leaf_pack(struct bytes page, struct buf *to, basin_error *err);
+/* The page of a packed form, in memory of `mem` that the caller frees; `data` is spoilt. Its
+ * structure is still to be validated. */
+basin_status leaf_unpack(uint8_t *data, size_t size, const basin_allocator *mem, uint8_t **page,
+                         size_t *page_size, basin_error *err);
 
 /* ------------------------------------------------------------------ building leaves (build.c) */
 

@@ -146,6 +146,23 @@ out:
     return st;
 }
 
+/* A compressed point page is stored packed. */
+static basin_status
+unpack(const basin_allocator *mem, struct frame_content *content, basin_error *err)
+{
+    uint8_t *page;
+    size_t size;
+    basin_status st;
+
+    TRY(leaf_unpack(content->memory, content->data.size, mem, &page, &size, err));
+    mem_free(mem, content->memory, content->memory_size);
+    content->memory = page;
+    content->memory_size = size;
+    content->data = bytes_of(page, size);
+out:
+    return st;
+}
+
 /* Reads and decodes a block into fresh memory. */
 static basin_status
 load(struct stratum *s, const struct block_id *b, const basin_allocator *mem,
@@ -163,6 +180,8 @@ load(struct stratum *s, const struct block_id *b, const basin_allocator *mem,
     TRY(block_unlock(&s->form, content->memory, &head, b->at, &content->data, &inner));
     if (head.codec != CODEC_NONE)
         TRY(expand(s, &head, content->data, mem, content, &inner));
+    if (head.codec != CODEC_NONE && head.kind == BLOCK_POINT)
+        TRY(unpack(mem, content, &inner));
     content->kind = head.kind;
     TRY(validate(s, b, head.kind, content->data, &inner));
     count_load(s, b->size, b->kind == BLOCK_FILTER);

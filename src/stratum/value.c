@@ -125,11 +125,12 @@ static basin_status
 value_emit_block(struct value_writer *w, enum codec_id codec, enum block_kind kind,
                  struct bytes data, basin_error *err)
 {
+    struct block_data raw = { .raw = data };
     bool compressed = false;
     basin_status st;
 
     buf_clear(&w->block);
-    TRY(block_encode(&w->form, w->codec, codec, w->options.codec_level, kind, w->written, data,
+    TRY(block_encode(&w->form, w->codec, codec, w->options.codec_level, kind, w->written, &raw,
                      &w->block, &compressed, err));
     w->compressed = w->compressed || compressed;
     TRY(value_emit(w, w->block.data, w->block.size, err));

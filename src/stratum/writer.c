@@ -43,8 +43,9 @@ struct stratum_writer {
 
     size_t room; /* for the data of a leaf page */
     struct leaf_builder leaf;
-    struct buf page;  /* a page's data */
-    struct buf block; /* its stored form */
+    struct buf page;   /* a page's data */
+    struct buf packed; /* the form of it that is compressed, see pack.c */
+    struct buf block;  /* its stored form */
     struct node_builder index;
     size_t index_size; /* target */
     struct buf hashes; /* u64 of each distinct key of the group */
@@ -105,6 +106,7 @@ stratum_writer_new(const struct stratum_write_options *options, struct sink *to,
     node_builder_init(&w->index, options->mem);
     node_builder_init(&w->root, options->mem);
     buf_init(&w->page, options->mem);
+    buf_init(&w->packed, options->mem);
     buf_init(&w->block, options->mem);
     buf_init(&w->hashes, options->mem);
     buf_init(&w->held, options->mem);
@@ -138,6 +140,7 @@ stratum_writer_free(struct stratum_writer *w)
     node_builder_release(&w->index);
     node_builder_release(&w->root);
     buf_release(&w->page);
+    buf_release(&w->packed);
     buf_release(&w->block);
     buf_release(&w->hashes);
     buf_release(&w->held);
@@ -189,12 +192,17 @@ static basin_status
 emit_block(struct stratum_writer *w, enum codec_id codec, enum block_kind kind, struct bytes data,
            uint64_t *at, uint32_t *size, basin_error *err)
 {
+    struct block_data forms = { .raw = data };
     bool compressed = false;
     basin_status st;
 
     *at = w->written;
     buf_clear(&w->block);
-    TRY(block_encode(&w->form, w->codec, codec, w->options.codec_level, kind, w->written, data,
+    if (kind == BLOCK_POINT && codec != CODEC_NONE && data.size <= PAGE_COMPRESS_MAX) {
+        TRY(leaf_pack(data, &w->packed, err));
+        forms.packed = buf_bytes(&w->packed);
+    }
+    TRY(block_encode(&w->form, w->codec, codec, w->options.codec_level, kind, w->written, &forms,
                      &w->block, &compressed, err));
     if (compressed)
         w->sum.features |= FEATURE_COMPRESSED;
@@ -202,8 +210,10 @@ emit_block(struct stratum_writer *w, enum codec_id codec, enum block_kind kind, 
     *size = (uint32_t)w->block.size;
     if (w->options.counters)
         atomic_fetch_add_explicit(&w->options.counters->pages_written, 1, memory_order_relaxed);
-    if (w->block.capacity > 4 * MIB)
+    if (w->block.capacity > 4 * MIB) {
         buf_release(&w->block);
+        buf_release(&w->packed);
+    }
 out:
     return st;
 }
