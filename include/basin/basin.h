@@ -13,7 +13,8 @@
  * - Threads: a basin_db is shared by all threads. A transaction, cursor, stream, feed or load is
  *   used by one thread at a time.
  * - Options structs start with their size: initialise them with the INIT constant.
- * - A database handle is not usable in a forked child.
+ * - A database handle is not usable in a forked child: calls return MISUSE there, and basin_close
+ *   only lets go of the locks that the child would go on holding.
  */
 #ifndef BASIN_BASIN_H
 #define BASIN_BASIN_H

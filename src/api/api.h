@@ -13,9 +13,19 @@
 
 #define API_DEFAULT_NAME "default"
 
+/* Threads that are inside a merge operator of a database. More than fit are not known. */
+enum { API_CALLERS_MAX = 64 };
+struct api_callers {
+    _Atomic uint64_t count;
+    _Atomic uint64_t thread[API_CALLERS_MAX]; /* 0 = free */
+};
+
 struct api_operator {
     basin_operator user;
+    struct api_callers *callers; /* NULL: there is no handle to call back into */
 };
+
+enum { API_ENDED_MAX = 64 };
 
 struct basin_merge_reply {
     struct buf *out;
@@ -29,6 +39,11 @@ struct basin_db {
     size_t operator_count;
     bool read_only;
     _Atomic uint64_t default_space; /* 0 = not known to be committed */
+    struct api_callers callers;
+#ifdef BASIN_DEBUG
+    _Atomic(struct basin_txn *) ended[API_ENDED_MAX]; /* kept to tell their use */
+    _Atomic uint64_t ended_count;
+#endif
 };
 
 struct basin_txn {
@@ -37,6 +52,7 @@ struct basin_txn {
     basin_mode mode;
     uint64_t default_space; /* as this transaction sees it; 0 = not looked for */
     bool made_default;      /* it was made here and is not committed */
+    bool ended;             /* debug builds: committed or aborted, and kept for a while */
     struct buf key;         /* of the call at hand */
     struct buf end;
 };
@@ -53,6 +69,10 @@ api_out(struct bytes b)
     return (basin_bytes){ b.data, b.size };
 }
 
+/* MISUSE in a forked child, and in a merge operator of this database. Clears *err. */
+basin_status api_enter(basin_db *db, basin_error *err);
+/* The same for a call on a transaction; debug builds find one that has ended. */
+basin_status api_enter_txn(basin_txn *txn, basin_error *err);
 basin_status api_check_key(basin_bytes key, basin_error *err);
 /* The number behind BASIN_SPACE_DEFAULT. create: makes it; else NOT_FOUND when there is none. */
 basin_status api_space(basin_txn *txn, basin_space space, bool create, uint64_t *id,
@@ -64,8 +84,8 @@ basin_status api_split(struct bytes raw, uint64_t *space, struct bytes *key);
 void api_lsm_options(const basin_options *o, struct lsm_options *out);
 /* Copies and adapts operators; free with api_operators_free. */
 basin_status api_operators(const basin_options *o, const basin_allocator *mem,
-                           struct api_operator **keep, struct lsm_operator **out,
-                           basin_error *err);
+                           struct api_callers *callers, struct api_operator **keep,
+                           struct lsm_operator **out, basin_error *err);
 void api_operators_free(const basin_allocator *mem, struct api_operator *keep, size_t count,
                         struct lsm_operator *list);
 basin_options api_options(const basin_options *options);

@@ -6,6 +6,7 @@
 #include "api/api.h"
 
 struct basin_load {
+    basin_db *db;
     struct lsm_load *lsm;
     const basin_allocator *mem;
     basin_watch watch;
@@ -50,14 +51,15 @@ basin_load_open(basin_db *db, basin_space space, const basin_load_options *optio
     uint64_t id;
     basin_load *l = NULL;
 
-    error_clear(err);
     *out = NULL;
+    TRY(api_enter(db, err));
     if (options != NULL)
         memcpy(&o, options, MIN_OF(options->struct_size, sizeof(o)));
     TRY(load_space(db, space, &id, err));
     l = mem_new(db->mem, sizeof(*l));
     if (l == NULL)
         FAIL(err, BASIN_NO_MEM, "no memory for a load");
+    l->db = db;
     l->mem = db->mem;
     l->watch = o.watch;
     buf_init(&l->key, db->mem);
@@ -100,7 +102,9 @@ basin_load_commit(basin_load *l, uint64_t *seqno, basin_error *err)
     uint64_t ignored;
     basin_status st;
 
-    error_clear(err);
+    st = api_enter(l->db, err);
+    if (st != BASIN_OK)
+        return st;
     st = lsm_load_commit(l->lsm, seqno ? seqno : &ignored, err);
     load_free(l);
     return st;
@@ -123,8 +127,8 @@ basin_feed_open(basin_db *db, uint64_t since, basin_feed **out, basin_error *err
     basin_status st;
     basin_feed *f;
 
-    error_clear(err);
     *out = NULL;
+    TRY(api_enter(db, err));
     f = mem_new(db->mem, sizeof(*f));
     if (f == NULL)
         return error_set(err, BASIN_NO_MEM, "no memory for a feed");
@@ -135,6 +139,7 @@ basin_feed_open(basin_db *db, uint64_t since, basin_feed **out, basin_error *err
         mem_free(db->mem, f, sizeof(*f));
     else
         *out = f;
+out:
     return st;
 }
 
@@ -195,7 +200,7 @@ basin_feed_next(basin_feed *f, basin_change *change, basin_error *err)
     basin_status st;
     struct lsm_change c;
 
-    error_clear(err);
+    TRY(api_enter(f->db, err));
     do {
         TRY(lsm_feed_next(f->lsm, &c, err));
         TRY(translate(&c, change, err));
@@ -218,8 +223,9 @@ basin_status
 basin_feed_hold(basin_db *db, const char *consumer, uint64_t seqno, uint64_t bytes_max,
                 basin_error *err)
 {
-    error_clear(err);
-    return lsm_feed_hold(db->lsm, consumer, seqno, bytes_max, err);
+    basin_status st = api_enter(db, err);
+
+    return st != BASIN_OK ? st : lsm_feed_hold(db->lsm, consumer, seqno, bytes_max, err);
 }
 
 /* ------------------------------------------------------------------ care */
@@ -227,8 +233,9 @@ basin_feed_hold(basin_db *db, const char *consumer, uint64_t seqno, uint64_t byt
 basin_status
 basin_compact(basin_db *db, const basin_watch *watch, basin_error *err)
 {
-    error_clear(err);
-    return lsm_compact(db->lsm, watch, err);
+    basin_status st = api_enter(db, err);
+
+    return st != BASIN_OK ? st : lsm_compact(db->lsm, watch, err);
 }
 
 struct fault_work {
@@ -273,7 +280,7 @@ care_begin(struct care *c, const basin_options *open, const basin_check_options 
     c->check = (struct lsm_check_options){ c->o.deep, fault_one, &c->faults, &c->o.watch };
     api_lsm_options(&o, &c->open);
     c->operator_count = o.operator_count;
-    basin_status st = api_operators(&o, c->mem, &c->keep, &c->operators, err);
+    basin_status st = api_operators(&o, c->mem, NULL, &c->keep, &c->operators, err);
     c->open.operators = c->operators;
     c->open.operator_count = o.operator_count;
     return st;

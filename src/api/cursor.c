@@ -6,6 +6,7 @@
 #include "api/api.h"
 
 struct basin_cursor {
+    basin_db *db;
     const basin_allocator *mem;
     struct lsm_cursor *lsm;
     size_t head;          /* bytes of the space's varint */
@@ -112,11 +113,11 @@ basin_cursor_open(basin_txn *txn, basin_space space, const basin_range *range,
     uint64_t id;
     basin_cursor *c = NULL;
 
-    error_clear(err);
     *out = NULL;
     buf_init(&b.lower, mem);
     buf_init(&b.upper, mem);
     memset(&b.range, 0, sizeof(b.range));
+    TRY(api_enter_txn(txn, err));
     st = api_space(txn, space, false, &id, err);
     if (st == BASIN_NOT_FOUND)
         id = UINT64_MAX; /* no such keyspace: nothing is in it */
@@ -126,6 +127,7 @@ basin_cursor_open(basin_txn *txn, basin_space space, const basin_range *range,
     c = mem_new(mem, sizeof(*c));
     if (c == NULL)
         FAIL(err, BASIN_NO_MEM, "no memory for a cursor");
+    c->db = txn->db;
     c->mem = mem;
     c->head = tuple_varint_size(id);
     buf_init(&c->key, mem);
@@ -157,15 +159,17 @@ basin_cursor_close(basin_cursor *c)
 basin_status
 basin_cursor_first(basin_cursor *c, basin_error *err)
 {
-    error_clear(err);
-    return lsm_cursor_first(c->lsm, err);
+    basin_status st = api_enter(c->db, err);
+
+    return st != BASIN_OK ? st : lsm_cursor_first(c->lsm, err);
 }
 
 basin_status
 basin_cursor_last(basin_cursor *c, basin_error *err)
 {
-    error_clear(err);
-    return lsm_cursor_last(c->lsm, err);
+    basin_status st = api_enter(c->db, err);
+
+    return st != BASIN_OK ? st : lsm_cursor_last(c->lsm, err);
 }
 
 basin_status
@@ -173,7 +177,7 @@ basin_cursor_seek(basin_cursor *c, basin_bytes key, basin_seek_op op, basin_erro
 {
     basin_status st;
 
-    error_clear(err);
+    TRY(api_enter(c->db, err));
     TRY(api_check_key(key, err));
     if (op > BASIN_SEEK_GE)
         FAIL(err, BASIN_MISUSE, "seek operation %d", (int)op);
@@ -274,8 +278,8 @@ basin_cursor_next_many(basin_cursor *c, basin_pair *pairs, size_t capacity, size
 {
     basin_status st = BASIN_OK;
 
-    error_clear(err);
     *count = 0;
+    TRY(api_enter(c->db, err));
     arena_release(&c->batch);
     while (*count < capacity && lsm_cursor_valid(c->lsm)) {
         TRY(copy_pair(c, &pairs[*count], err));

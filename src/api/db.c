@@ -94,6 +94,58 @@ basin_merge_delete(basin_merge_reply *reply)
     return BASIN_OK;
 }
 
+/* Notes that this thread runs code of the caller; gives the place of the note. */
+static size_t
+callback_begin(const struct api_operator *op)
+{
+    struct api_callers *c = op->callers;
+    uint64_t free_mark, self = os_thread_self();
+    size_t i = 0;
+
+    if (c == NULL)
+        return 0;
+    for (; i < API_CALLERS_MAX; i++) {
+        free_mark = 0;
+        if (atomic_compare_exchange_strong(&c->thread[i], &free_mark, self))
+            break;
+    }
+    atomic_fetch_add(&c->count, 1);
+    return i;
+}
+
+static void
+callback_end(const struct api_operator *op, size_t i)
+{
+    struct api_callers *c = op->callers;
+
+    if (c == NULL)
+        return;
+    atomic_fetch_sub(&c->count, 1);
+    if (i < API_CALLERS_MAX)
+        atomic_store(&c->thread[i], 0);
+}
+
+static bool
+is_calling_back(struct api_callers *c)
+{
+    uint64_t self = os_thread_self();
+
+    for (size_t i = 0; i < API_CALLERS_MAX; i++)
+        if (atomic_load_explicit(&c->thread[i], memory_order_relaxed) == self)
+            return true;
+    return false;
+}
+
+basin_status
+api_enter(basin_db *db, basin_error *err)
+{
+    error_clear(err);
+    if (UNLIKELY(atomic_load_explicit(&db->callers.count, memory_order_relaxed) > 0) &&
+        is_calling_back(&db->callers))
+        return error_set(err, BASIN_MISUSE, "a merge operator calls back into its database");
+    return lsm_check_process(db->lsm, err);
+}
+
 enum { FEW_OPERANDS = 32 };
 
 static basin_status
@@ -104,6 +156,7 @@ call_full(void *ctx, struct bytes key, const struct bytes *base, const struct by
     basin_merge_reply reply = { out, deleted };
     basin_bytes few[FEW_OPERANDS], *list = few, below = { NULL, 0 };
     basin_status st;
+    size_t note;
 
     *deleted = false;
     if (count > FEW_OPERANDS) {
@@ -115,7 +168,9 @@ call_full(void *ctx, struct bytes key, const struct bytes *base, const struct by
         list[i] = api_out(operands[i]);
     if (base != NULL)
         below = api_out(*base);
+    note = callback_begin(op);
     st = op->user.full(op->user.ctx, api_out(key), base ? &below : NULL, list, count, &reply);
+    callback_end(op, note);
     if (list != few)
         mem_free(out->mem, list, count * sizeof(*list));
     if (st != BASIN_OK)
@@ -131,8 +186,13 @@ call_partial(void *ctx, struct bytes key, struct bytes older, struct bytes newer
     const struct api_operator *op = ctx;
     basin_merge_reply reply = { out, NULL };
 
+    basin_status st;
+    size_t note = callback_begin(op);
+
     (void)err;
-    return op->user.partial(op->user.ctx, api_out(key), api_out(older), api_out(newer), &reply);
+    st = op->user.partial(op->user.ctx, api_out(key), api_out(older), api_out(newer), &reply);
+    callback_end(op, note);
+    return st;
 }
 
 void
@@ -144,8 +204,8 @@ api_operators_free(const basin_allocator *mem, struct api_operator *keep, size_t
 }
 
 basin_status
-api_operators(const basin_options *o, const basin_allocator *mem, struct api_operator **keep,
-              struct lsm_operator **out, basin_error *err)
+api_operators(const basin_options *o, const basin_allocator *mem, struct api_callers *callers,
+              struct api_operator **keep, struct lsm_operator **out, basin_error *err)
 {
     size_t n = o->operator_count;
 
@@ -167,7 +227,7 @@ api_operators(const basin_options *o, const basin_allocator *mem, struct api_ope
         return error_set(err, BASIN_NO_MEM, "no memory for %zu operators", n);
     }
     for (size_t i = 0; i < n; i++) {
-        (*keep)[i].user = o->operators[i];
+        (*keep)[i] = (struct api_operator){ o->operators[i], callers };
         (*out)[i] = (struct lsm_operator){ (uint8_t)o->operators[i].number, o->operators[i].name,
                                            &(*keep)[i], call_full,
                                            o->operators[i].partial ? call_partial : NULL };
@@ -180,6 +240,10 @@ api_operators(const basin_options *o, const basin_allocator *mem, struct api_ope
 static void
 db_free(basin_db *db)
 {
+#ifdef BASIN_DEBUG
+    for (size_t i = 0; i < API_ENDED_MAX; i++)
+        mem_free(db->mem, atomic_load(&db->ended[i]), sizeof(struct basin_txn));
+#endif
     mem_free(db->mem, db->operators, db->operator_count * sizeof(*db->operators));
     mem_free(db->mem, db, sizeof(*db));
 }
@@ -204,7 +268,7 @@ basin_open(const char *path, const basin_options *options, basin_db **out, basin
         FAIL(err, BASIN_NO_MEM, "no memory for a database handle");
     db->mem = mem;
     db->read_only = o.read_only;
-    TRY(api_operators(&o, mem, &db->operators, &list, err));
+    TRY(api_operators(&o, mem, &db->callers, &db->operators, &list, err));
     db->operator_count = o.operator_count;
     api_lsm_options(&o, &lsm);
     lsm.operators = list;
@@ -227,6 +291,8 @@ basin_close(basin_db *db, basin_error *err)
     error_clear(err);
     if (db == NULL)
         return BASIN_OK;
+    if (is_calling_back(&db->callers))
+        return error_set(err, BASIN_MISUSE, "a merge operator calls back into its database");
     st = lsm_close(db->lsm, err);
     if (st != BASIN_BUSY)
         db_free(db);
@@ -243,30 +309,33 @@ basin_status
 basin_refresh(basin_db *db, uint64_t *seqno, basin_error *err)
 {
     uint64_t ignored;
+    basin_status st = api_enter(db, err);
 
-    error_clear(err);
-    return lsm_refresh(db->lsm, seqno ? seqno : &ignored, err);
+    return st != BASIN_OK ? st : lsm_refresh(db->lsm, seqno ? seqno : &ignored, err);
 }
 
 basin_status
 basin_pump(basin_db *db, bool *more, basin_error *err)
 {
-    error_clear(err);
-    return lsm_pump(db->lsm, more, err);
+    basin_status st = api_enter(db, err);
+
+    return st != BASIN_OK ? st : lsm_pump(db->lsm, more, err);
 }
 
 basin_status
 basin_sync(basin_db *db, basin_error *err)
 {
-    error_clear(err);
-    return lsm_sync(db->lsm, err);
+    basin_status st = api_enter(db, err);
+
+    return st != BASIN_OK ? st : lsm_sync(db->lsm, err);
 }
 
 basin_status
 basin_flush(basin_db *db, basin_error *err)
 {
-    error_clear(err);
-    return lsm_flush(db->lsm, err);
+    basin_status st = api_enter(db, err);
+
+    return st != BASIN_OK ? st : lsm_flush(db->lsm, err);
 }
 
 basin_status

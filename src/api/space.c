@@ -25,8 +25,8 @@ basin_space_open(basin_txn *txn, const char *name, bool create, basin_space *spa
     basin_status st;
     struct catalog_name n;
 
-    error_clear(err);
     *space = 0;
+    TRY(api_enter_txn(txn, err));
     TRY(space_name(name, &n, err));
     st = create && txn->mode != BASIN_READ ? catalog_space_ensure(txn->lsm, &n, space, err)
                                            : catalog_space_find(txn->lsm, &n, space, err);
@@ -43,7 +43,7 @@ basin_space_drop(basin_txn *txn, const char *name, basin_error *err)
     basin_status st;
     struct catalog_name n;
 
-    error_clear(err);
+    TRY(api_enter_txn(txn, err));
     TRY(space_name(name, &n, err));
     if (strcmp(name, API_DEFAULT_NAME) == 0)
         return basin_delete_range(txn, BASIN_SPACE_DEFAULT, (basin_bytes){ NULL, 0 }, NULL, err);
@@ -81,8 +81,9 @@ basin_space_list(basin_txn *txn, basin_space_fn *fn, void *ctx, basin_error *err
     struct list_work w = { fn, ctx };
     struct catalog_select select = { .model = CATALOG_KEYS };
 
-    error_clear(err);
-    return catalog_space_list(txn->lsm, &select, list_one, &w, err);
+    basin_status st = api_enter_txn(txn, err);
+
+    return st != BASIN_OK ? st : catalog_space_list(txn->lsm, &select, list_one, &w, err);
 }
 
 /* ------------------------------------------------------------------ pins */
@@ -91,8 +92,10 @@ basin_status
 basin_pin(basin_db *db, const char *name, const char *owner, uint64_t *seqno, basin_error *err)
 {
     uint64_t ignored;
+    basin_status st = api_enter(db, err);
 
-    error_clear(err);
+    if (st != BASIN_OK)
+        return st;
     if (name == NULL)
         return error_set(err, BASIN_MISUSE, "a pin needs a name");
     return lsm_pin(db->lsm, name, owner, seqno ? seqno : &ignored, err);
@@ -101,7 +104,10 @@ basin_pin(basin_db *db, const char *name, const char *owner, uint64_t *seqno, ba
 basin_status
 basin_unpin(basin_db *db, const char *name, basin_error *err)
 {
-    error_clear(err);
+    basin_status st = api_enter(db, err);
+
+    if (st != BASIN_OK)
+        return st;
     if (name == NULL)
         return error_set(err, BASIN_MISUSE, "a pin needs a name");
     return lsm_unpin(db->lsm, name, err);
@@ -126,8 +132,9 @@ basin_pin_list(basin_db *db, basin_pin_fn *fn, void *ctx, basin_error *err)
 {
     struct pin_work w = { fn, ctx };
 
-    error_clear(err);
-    return lsm_pin_list(db->lsm, pin_one, &w, err);
+    basin_status st = api_enter(db, err);
+
+    return st != BASIN_OK ? st : lsm_pin_list(db->lsm, pin_one, &w, err);
 }
 
 /* ------------------------------------------------------------------ figures */
@@ -176,7 +183,7 @@ basin_stat(basin_db *db, basin_stats *out, basin_error *err)
     basin_stats t = BASIN_STATS_INIT;
     size_t size = out->struct_size;
 
-    error_clear(err);
+    TRY(api_enter(db, err));
     TRY(lsm_stat(db->lsm, &f, err));
     t.seqno = f.seqno;
     t.epoch = f.epoch;
@@ -227,8 +234,9 @@ basin_reader_list(basin_db *db, basin_reader_fn *fn, void *ctx, basin_error *err
 {
     struct reader_work w = { fn, ctx };
 
-    error_clear(err);
-    return lsm_reader_list(db->lsm, reader_one, &w, err);
+    basin_status st = api_enter(db, err);
+
+    return st != BASIN_OK ? st : lsm_reader_list(db->lsm, reader_one, &w, err);
 }
 
 struct stratum_work {
@@ -253,6 +261,7 @@ basin_stratum_list(basin_db *db, basin_stratum_fn *fn, void *ctx, basin_error *e
 {
     struct stratum_work w = { fn, ctx };
 
-    error_clear(err);
-    return lsm_stratum_list(db->lsm, stratum_one, &w, err);
+    basin_status st = api_enter(db, err);
+
+    return st != BASIN_OK ? st : lsm_stratum_list(db->lsm, stratum_one, &w, err);
 }

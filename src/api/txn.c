@@ -88,7 +88,7 @@ place(basin_txn *txn, basin_space space, bool create, basin_bytes key, basin_err
     basin_status st;
     uint64_t id;
 
-    error_clear(err);
+    TRY(api_enter_txn(txn, err));
     TRY(api_check_key(key, err));
     TRY(api_space(txn, space, create, &id, err));
     TRY(api_key(txn, id, key, err));
@@ -98,14 +98,27 @@ out:
 
 /* ------------------------------------------------------------------ begin and end */
 
+basin_status
+api_enter_txn(basin_txn *txn, basin_error *err)
+{
+    if (txn->ended)
+        return error_set(err, BASIN_MISUSE, "the transaction has ended");
+    return api_enter(txn->db, err);
+}
+
+/* Debug builds keep the last handles that ended, so that their use is told. */
 static void
 txn_free(basin_txn *txn)
 {
-    const basin_allocator *mem = txn->db->mem;
+    basin_db *db = txn->db;
 
     buf_release(&txn->key);
     buf_release(&txn->end);
-    mem_free(mem, txn, sizeof(*txn));
+#ifdef BASIN_DEBUG
+    txn->ended = true;
+    txn = atomic_exchange(&db->ended[atomic_fetch_add(&db->ended_count, 1) % API_ENDED_MAX], txn);
+#endif
+    mem_free(db->mem, txn, sizeof(*txn));
 }
 
 basin_status
@@ -116,8 +129,8 @@ basin_begin(basin_db *db, const basin_begin_options *options, basin_txn **out, b
     struct lsm_begin how;
     basin_txn *txn = NULL;
 
-    error_clear(err);
     *out = NULL;
+    TRY(api_enter(db, err));
     if (options != NULL)
         memcpy(&o, options, MIN_OF(options->struct_size, sizeof(o)));
     if (o.mode > BASIN_WRITE_LOCKED)
@@ -155,17 +168,18 @@ basin_commit(basin_txn *txn, basin_durability durability, uint64_t *seqno, basin
 {
     basin_status st;
 
-    error_clear(err);
+    TRY(api_enter_txn(txn, err));
     st = lsm_commit(txn->lsm, durability == BASIN_DURABLE, seqno, err);
     if (st != BASIN_BUSY)
         txn_free(txn);
+out:
     return st;
 }
 
 void
 basin_abort(basin_txn *txn)
 {
-    if (txn == NULL)
+    if (txn == NULL || txn->ended)
         return;
     lsm_abort(txn->lsm);
     txn_free(txn);
@@ -374,15 +388,19 @@ basin_stream_abort(basin_stream *s)
 basin_status
 basin_savepoint(basin_txn *txn, const char *name, basin_error *err)
 {
-    error_clear(err);
-    return lsm_savepoint(txn->lsm, name, err);
+    basin_status st = api_enter_txn(txn, err);
+
+    return st != BASIN_OK ? st : lsm_savepoint(txn->lsm, name, err);
 }
 
 /* The default keyspace may have been made behind the savepoint: look again. */
 basin_status
 basin_rollback_to(basin_txn *txn, const char *name, basin_error *err)
 {
-    error_clear(err);
+    basin_status st = api_enter_txn(txn, err);
+
+    if (st != BASIN_OK)
+        return st;
     txn->default_space = 0;
     return lsm_rollback_to(txn->lsm, name, err);
 }
@@ -390,8 +408,9 @@ basin_rollback_to(basin_txn *txn, const char *name, basin_error *err)
 basin_status
 basin_savepoint_release(basin_txn *txn, const char *name, basin_error *err)
 {
-    error_clear(err);
-    return lsm_savepoint_release(txn->lsm, name, err);
+    basin_status st = api_enter_txn(txn, err);
+
+    return st != BASIN_OK ? st : lsm_savepoint_release(txn->lsm, name, err);
 }
 
 /* ------------------------------------------------------------------ one operation */

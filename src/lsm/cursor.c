@@ -47,7 +47,7 @@ lsm_cursor_open(struct lsm_txn *txn, const struct lsm_range *range, struct lsm_c
     if (c == NULL)
         FAIL(err, BASIN_NO_MEM, "no memory for a cursor");
     c->txn = txn;
-    txn->open_count++;
+    lsm__txn_child_opened(txn, CHILD_CURSOR);
     c->tracking = txn->check_reads;
     c->index = txn->index;
     if (c->index != NULL)
@@ -83,7 +83,7 @@ note_walk(struct lsm_cursor *c, basin_error *err)
     c->walked = false;
     if (c->to_end && c->range.has_upper)
         TRY(error_mem(buf_set(&c->high, c->range.upper.data, c->range.upper.size), err));
-    if (!unbounded)
+    if (!unbounded && !(c->to_end && c->range.has_upper && c->range.upper_excluded))
         TRY(error_mem(buf_add(&c->high, "", 1), err)); /* the last key itself belongs to it */
     TRY(lsm__txn_read_range(c->txn, buf_bytes(&c->low), buf_bytes(&c->high), unbounded, err));
 out:
@@ -151,7 +151,7 @@ lsm_cursor_close(struct lsm_cursor *c)
     buf_release(&c->high);
     buf_release(&c->lower);
     buf_release(&c->upper);
-    lsm__txn_child_closed(c->txn);
+    lsm__txn_child_closed(c->txn, CHILD_CURSOR);
     mem_free(mem, c, sizeof(*c));
 }
 

@@ -181,8 +181,7 @@ lsm_feed_open(struct lsm *db, uint64_t since, struct lsm_feed **out, basin_error
     struct lsm_feed *f = NULL;
 
     *out = NULL;
-    if (db->process_id != db->os->ops->process_id(db->os))
-        FAIL(err, BASIN_MISUSE, "the database was opened before fork");
+    TRY(lsm_check_process(db, err));
     if (since == UINT64_MAX)
         FAIL(err, BASIN_MISUSE, "no commit comes after seqno %llu", (unsigned long long)since);
     f = mem_new(db->mem, sizeof(*f));
@@ -191,9 +190,7 @@ lsm_feed_open(struct lsm *db, uint64_t since, struct lsm_feed **out, basin_error
     f->db = db;
     f->since = since;
     TRY(feed_start(f, err));
-    os_mutex_lock(db->mu);
-    db->children++;
-    os_mutex_unlock(db->mu);
+    lsm__child_opened(db, CHILD_FEED);
     *out = f;
     f = NULL;
 out:
@@ -219,9 +216,7 @@ lsm_feed_close(struct lsm_feed *f)
         return;
     db = f->db;
     close_log(f);
-    os_mutex_lock(db->mu);
-    db->children--;
-    os_mutex_unlock(db->mu);
+    lsm__child_closed(db, CHILD_FEED);
     mem_free(db->mem, f, sizeof(*f));
 }
 

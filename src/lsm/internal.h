@@ -306,6 +306,9 @@ struct request {
     struct request *next;
 };
 
+/* What is opened on a database. */
+enum child { CHILD_TXN, CHILD_CURSOR, CHILD_STREAM, CHILD_LOAD, CHILD_FEED, CHILD_KINDS };
+
 struct lsm {
     /* immutable after open */
     struct counting_allocator counting;
@@ -324,6 +327,7 @@ struct lsm {
     struct stratum_cache *cache;
     struct stratum_counters counters;
     uint64_t process_id;
+    struct os_mark *mark;         /* of this process */
     uint64_t created_ms;
     bool without_key;             /* checks only: an encrypted database is opened without key */
     struct rebuild *rebuild;      /* repair and salvage: the manifest is made from what is left */
@@ -337,7 +341,8 @@ struct lsm {
     _Atomic uint64_t retired_bytes;
     _Atomic uint64_t merge_bytes_in, merge_bytes_out, stalls, stall_us, gets, puts;
     _Atomic uint64_t next_number;  /* of objects of this epoch */
-    _Atomic uint64_t epoch;        /* the log's; changed by the leader */
+    _Atomic uint64_t children[CHILD_KINDS]; /* handles that must be closed before this one */
+    _Atomic uint64_t epoch;        /* the log's; changed by the leader, in a reader by refresh */
     _Atomic bool cover_pending;    /* covered log waits for a reader that was opening */
     _Atomic bool crowded;          /* writers must look at room: set with mu held */
     _Atomic bool tail_unsafe_hint; /* the same as tail_unsafe, readable without mu */
@@ -378,8 +383,6 @@ struct lsm {
     uint64_t rotated, flushed;    /* GUARDED(mu) memtables that became immutable, that left */
     struct snapshot snapshots;    /* GUARDED(mu) ring, oldest first */
     uint64_t snapshot_count;      /* GUARDED(mu) */
-    uint64_t children;            /* GUARDED(mu) open transactions, loads, feeds */
-    char child_kind[32];          /* GUARDED(mu) what the newest of them is */
     basin_status failed;          /* GUARDED(mu) background or sync failure: writes refuse */
     basin_error failure;          /* GUARDED(mu) */
 
@@ -415,6 +418,18 @@ struct lsm {
     struct readers *readers;      /* reader table; NULL when none */
     struct reader_state *reader;  /* this process reads only */
 };
+
+static inline void
+lsm__child_opened(struct lsm *db, enum child kind)
+{
+    atomic_fetch_add_explicit(&db->children[kind], 1, memory_order_relaxed);
+}
+
+static inline void
+lsm__child_closed(struct lsm *db, enum child kind)
+{
+    atomic_fetch_sub_explicit(&db->children[kind], 1, memory_order_relaxed);
+}
 
 /* Poisons: the first failure stays and is returned by later writes. Takes mu. */
 void lsm__poison(struct lsm *db, basin_status st, const basin_error *err);
@@ -496,6 +511,7 @@ void lsm__readers_ready(struct lsm *db);
 /* Logs of earlier epochs are about to go. */
 void lsm__readers_keep(struct lsm *db, uint64_t epoch);
 void lsm__readers_close(struct lsm *db);
+void lsm__readers_let_go(struct lsm *db); /* a forked child closes the file, the slot stays */
 void lsm__reader_close(struct lsm *db);
 void lsm__reader_released(struct lsm *db);  /* REQUIRES(dead_mu) a version died */
 void lsm__reader_snapshots(struct lsm *db); /* REQUIRES(mu) a snapshot ended */
@@ -504,7 +520,7 @@ struct place lsm__committed(struct lsm *db);
 /* False in a reader process that has no slot, when a writer may have removed what it reads. */
 bool lsm__is_pinned(const struct lsm *db);
 basin_status lsm__open_reader(struct lsm *db, basin_error *err);
-uint64_t lsm__readers_count(struct lsm *db);
+uint64_t lsm__readers_count(struct lsm *db); /* other handles that read */
 /* Value strata of which more than half is dead and no memtable refers to: fills at most `most`.
  * REQUIRES(mu) */
 size_t lsm__values_stale(struct lsm *db, struct object_id *to, size_t most);

@@ -62,9 +62,7 @@ lsm_load_open(struct lsm *db, const struct lsm_load_options *options, struct lsm
     l->begin_ns = l->tick_ns = db->os->ops->monotonic_ns(db->os);
     buf_init(&l->last_key, db->mem);
     buf_init(&l->ref, db->mem);
-    os_mutex_lock(db->mu);
-    db->children++;
-    os_mutex_unlock(db->mu);
+    lsm__child_opened(db, CHILD_LOAD);
     *out = l;
 out:
     return st;
@@ -82,9 +80,7 @@ load_free(struct lsm_load *l)
     memtable_unref(l->table);
     buf_release(&l->last_key);
     buf_release(&l->ref);
-    os_mutex_lock(db->mu);
-    db->children--;
-    os_mutex_unlock(db->mu);
+    lsm__child_closed(db, CHILD_LOAD);
     mem_free(db->mem, l, sizeof(*l));
 }
 

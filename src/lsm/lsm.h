@@ -89,6 +89,8 @@ basin_status lsm_open(const char *path, const struct lsm_options *options, struc
                       basin_error *err);
 /* BUSY with live children named, and nothing freed. */
 basin_status lsm_close(struct lsm *db, basin_error *err);
+/* MISUSE in a child that was forked after the opening. */
+basin_status lsm_check_process(const struct lsm *db, basin_error *err);
 void lsm_interrupt(struct lsm *db); /* async-signal-safe */
 basin_status lsm_refresh(struct lsm *db, uint64_t *seqno, basin_error *err);
 basin_status lsm_pump(struct lsm *db, bool *more, basin_error *err);

@@ -11,7 +11,7 @@
 
 #include "lsm/rebuild.h"
 
-enum { CLOSE_KEEPS_IN_LOG = 64 * 1024, LOGS_MAX = 4 };
+enum { CLOSE_KEEPS_IN_LOG = 64 * 1024, LOGS_MAX = 4, NAMED_TRANSACTIONS = 4 };
 
 /* ------------------------------------------------------------------ defaults */
 
@@ -80,6 +80,7 @@ make_locks(struct lsm *db, basin_error *err)
     TRY(os_cond_new(mem, &db->queue_cond, err));
     TRY(os_cond_new(mem, &db->work_cond, err));
     TRY(os_cond_new(mem, &db->idle_cond, err));
+    TRY(os_mark_new(mem, &db->mark, err));
 out:
     return st;
 }
@@ -165,6 +166,7 @@ handle_free(struct lsm *db)
     os_mutex_free(db->queue_mu);
     os_mutex_free(db->mu);
     os_mutex_free(db->dead_mu);
+    os_mark_free(db->mark);
     mem_free(db->mem, db->operators, db->operator_count * sizeof(*db->operators));
     codec_wipe(&db->data_key, sizeof(db->data_key));
     mem_free(under, db, sizeof(*db));
@@ -581,6 +583,64 @@ out:
     return st;
 }
 
+/* The seqnos of some open transactions. REQUIRES(db->mu) */
+static size_t
+name_transactions(const struct lsm *db, char *to, size_t size)
+{
+    size_t at = 0;
+    unsigned count = 0;
+
+    for (const struct snapshot *s = db->snapshots.next;
+         s != &db->snapshots && count < NAMED_TRANSACTIONS; s = s->next)
+        at += (size_t)snprintf(to + at, size - at, "%s%llu", count++ ? ", " : " (reading at ",
+                               (unsigned long long)s->seqno);
+    if (count > 0)
+        at += (size_t)snprintf(to + at, size - at, "%s)",
+                               db->snapshot_count > count ? ", .." : "");
+    return at;
+}
+
+/* BUSY and what is still open, or OK. */
+static basin_status
+name_children(struct lsm *db, basin_error *err)
+{
+    static const char *const names[CHILD_KINDS] = { "transaction", "cursor", "stream", "bulk load",
+                                                    "change feed" };
+    char text[BASIN_WHAT_SIZE];
+    size_t at = 0;
+
+    os_mutex_lock(db->mu);
+    for (int kind = 0; kind < CHILD_KINDS; kind++) {
+        uint64_t n = atomic_load_explicit(&db->children[kind], memory_order_relaxed);
+        if (n == 0)
+            continue;
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "%s%llu %s%s", at ? ", " : "",
+                               (unsigned long long)n, names[kind], n > 1 ? "s" : "");
+        if (kind == CHILD_TXN)
+            at += name_transactions(db, text + at, sizeof(text) - at);
+    }
+    os_mutex_unlock(db->mu);
+    return at == 0 ? BASIN_OK : error_set(err, BASIN_BUSY, "still open: %s", text);
+}
+
+basin_status
+lsm_check_process(const struct lsm *db, basin_error *err)
+{
+    if (LIKELY(os_mark_is_own(db->mark)))
+        return BASIN_OK;
+    return error_set(err, BASIN_MISUSE, "the database was opened before fork");
+}
+
+/* The threads are not here, and a lock may be held by one of them for ever: only the files whose
+ * locks this process would go on holding are let go. */
+static void
+close_in_child(struct lsm *db)
+{
+    os_close(db->lock_file);
+    db->lock_file = NULL;
+    lsm__readers_let_go(db);
+}
+
 basin_status
 lsm_close(struct lsm *db, basin_error *err)
 {
@@ -588,15 +648,14 @@ lsm_close(struct lsm *db, basin_error *err)
 
     if (db == NULL)
         return BASIN_OK;
-    os_mutex_lock(db->mu);
-    if (db->children > 0)
-        st = error_set(err, BASIN_BUSY, "%llu transactions, loads or feeds are still open",
-                       (unsigned long long)db->children);
-    os_mutex_unlock(db->mu);
-    if (st != BASIN_OK)
-        return st;
+    if (lsm_check_process(db, NULL) != BASIN_OK) {
+        close_in_child(db);
+        return BASIN_OK;
+    }
+    if (name_children(db, err) != BASIN_OK)
+        return BASIN_BUSY;
     lsm__background_stop(db);
-    if (!db->o.read_only && db->process_id == db->os->ops->process_id(db->os))
+    if (!db->o.read_only)
         st = close_writer(db, err);
     lsm__version_unref(db->current);
     db->current = NULL;

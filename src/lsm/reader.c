@@ -176,6 +176,7 @@ install(struct lsm *db, struct state *s, basin_error *err)
         s->manifest = manifest;
         s->table = table;
         atomic_store_explicit(&db->visible, s->seqno, memory_order_release);
+        atomic_store_explicit(&db->epoch, s->end.epoch, memory_order_relaxed);
         db->reader->end = s->end;
         db->reader->from = db->manifest.replay_from;
         lsm__reader_snapshots(db);
@@ -453,6 +454,7 @@ follow_install(struct lsm *db, struct follow *f, basin_error *err)
         st = lsm__version_install(db, err);
     if (st == BASIN_OK) {
         atomic_store_explicit(&db->visible, f->r.seqno, memory_order_release);
+        atomic_store_explicit(&db->epoch, f->r.end.epoch, memory_order_relaxed);
         db->reader->end = f->r.end;
         db->reader->from = db->manifest.replay_from;
         lsm__reader_snapshots(db);
@@ -518,8 +520,7 @@ lsm_refresh(struct lsm *db, uint64_t *seqno, basin_error *err)
     basin_status st = BASIN_OK;
 
     *seqno = 0;
-    if (db->process_id != db->os->ops->process_id(db->os))
-        return error_set(err, BASIN_MISUSE, "the database was opened before fork");
+    TRY(lsm_check_process(db, err));
     if (db->reader != NULL && db->readers != NULL &&
         lsm__table_sequence(db->readers) !=
             atomic_load_explicit(&db->reader->seen, memory_order_acquire)) {
@@ -529,5 +530,6 @@ lsm_refresh(struct lsm *db, uint64_t *seqno, basin_error *err)
     }
     if (st == BASIN_OK)
         *seqno = atomic_load_explicit(&db->visible, memory_order_acquire);
+out:
     return st;
 }

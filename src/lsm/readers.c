@@ -222,6 +222,15 @@ lsm__readers_close(struct lsm *db)
     db->readers = NULL;
 }
 
+void
+lsm__readers_let_go(struct lsm *db)
+{
+    if (db->readers == NULL)
+        return;
+    os_close(db->readers->file);
+    db->readers->file = NULL;
+}
+
 /* ------------------------------------------------------------------ the header */
 
 bool
@@ -435,8 +444,10 @@ lsm__readers_count(struct lsm *db)
 {
     uint64_t count = 0;
 
-    if (db->readers != NULL)
+    if (db->readers != NULL) {
         (void)scan(db->readers, count_slot, &count);
+        count -= db->readers->has_slot;
+    }
     return count;
 }
 

@@ -88,7 +88,7 @@ lsm_stream_open(struct lsm_txn *txn, struct bytes key, struct lsm_stream **out, 
         mem_free(txn->db->mem, s, sizeof(*s));
         FAIL(err, BASIN_NO_MEM, "no memory for a key of %zu bytes", key.size);
     }
-    txn->open_count++;
+    lsm__txn_child_opened(txn, CHILD_STREAM);
     *out = s;
 out:
     return st;
@@ -105,7 +105,7 @@ stream_free(struct lsm_stream *s)
     buf_release(&s->key);
     buf_release(&s->head);
     mem_free(mem, s, sizeof(*s));
-    lsm__txn_child_closed(txn);
+    lsm__txn_child_closed(txn, CHILD_STREAM);
 }
 
 basin_status

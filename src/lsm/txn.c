@@ -160,7 +160,7 @@ txn_snapshot(struct lsm *db, const struct lsm_begin *how, struct lsm_txn *txn, b
         txn->version = version_for(db, how, txn->snapshot.seqno);
         lsm__snapshot_add(db, &txn->snapshot);
         lsm__version_ref(txn->version);
-        db->children++;
+        lsm__child_opened(db, CHILD_TXN);
     }
     os_mutex_unlock(db->mu);
     return st;
@@ -175,9 +175,7 @@ begin_check(struct lsm *db, const struct lsm_begin *how, basin_error *err)
         return error_set(err, BASIN_MISUSE, "a writing transaction starts at the present");
     if (how->mode > LSM_LOCKED || (how->at_pin != NULL && how->at_seqno != 0))
         return error_set(err, BASIN_MISUSE, "bad transaction options");
-    if (how->mode != LSM_READ && db->process_id != db->os->ops->process_id(db->os))
-        return error_set(err, BASIN_MISUSE, "the database was opened before fork");
-    return BASIN_OK;
+    return lsm_check_process(db, err);
 }
 
 basin_status
@@ -247,7 +245,7 @@ txn_free(struct lsm_txn *txn)
 
     os_mutex_lock(db->mu);
     lsm__snapshot_remove(db, &txn->snapshot);
-    db->children--;
+    lsm__child_closed(db, CHILD_TXN);
     lsm__reader_snapshots(db);
     os_mutex_unlock(db->mu);
     if (txn->holds_writer)
@@ -274,7 +272,7 @@ txn_free(struct lsm_txn *txn)
 void
 lsm_abort(struct lsm_txn *txn)
 {
-    if (txn == NULL)
+    if (txn == NULL || lsm_check_process(txn->db, NULL) != BASIN_OK)
         return;
     if (txn->open_count > 0) {
         txn->ended = true;
@@ -284,9 +282,17 @@ lsm_abort(struct lsm_txn *txn)
 }
 
 void
-lsm__txn_child_closed(struct lsm_txn *txn)
+lsm__txn_child_opened(struct lsm_txn *txn, enum child kind)
+{
+    txn->open_count++;
+    lsm__child_opened(txn->db, kind);
+}
+
+void
+lsm__txn_child_closed(struct lsm_txn *txn, enum child kind)
 {
     must(txn->open_count > 0);
+    lsm__child_closed(txn->db, kind);
     txn->open_count--;
     if (txn->ended && txn->open_count == 0)
         txn_free(txn);
@@ -327,6 +333,9 @@ lsm_commit(struct lsm_txn *txn, bool durable, uint64_t *seqno, basin_error *err)
 
     if (seqno != NULL)
         *seqno = 0;
+    st = lsm_check_process(txn->db, err);
+    if (st != BASIN_OK)
+        return st; /* the locks may be held for ever here: nothing is freed */
     if (txn->open_count > 0)
         return error_set(err, BASIN_BUSY, "the transaction has %zu open cursors or streams",
                          txn->open_count);

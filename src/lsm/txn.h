@@ -69,8 +69,9 @@ basin_status lsm__txn_read_range(struct lsm_txn *txn, struct bytes lower, struct
                                  bool unbounded, basin_error *err);
 /* CONFLICT when a later commit touched what was read. Leader only. */
 basin_status lsm__txn_validate(struct lsm_txn *txn, basin_error *err);
-/* A cursor or stream of it was closed. */
-void lsm__txn_child_closed(struct lsm_txn *txn);
+/* A cursor or stream of it was opened, was closed. */
+void lsm__txn_child_opened(struct lsm_txn *txn, enum child kind);
+void lsm__txn_child_closed(struct lsm_txn *txn, enum child kind);
 /* The line of writers: alone (shared false; txn names the holder, may be NULL) or beside other
  * optimistic commits. */
 basin_status lsm__writer_enter(struct lsm *db, struct lsm_txn *txn, bool shared,

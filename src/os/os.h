@@ -189,6 +189,13 @@ struct os_cond;
 basin_status os_thread_start(const basin_allocator *mem, void (*fn)(void *ctx), void *ctx,
                              const char *name, struct os_thread **out, basin_error *err);
 void os_thread_join(struct os_thread *t); /* waits, frees; takes NULL */
+uint64_t os_thread_self(void);            /* not 0; of this thread while it lives */
+
+/* Tells the process that made it from a child that it forked later. */
+struct os_mark;
+basin_status os_mark_new(const basin_allocator *mem, struct os_mark **out, basin_error *err);
+void os_mark_free(struct os_mark *m); /* takes NULL */
+bool os_mark_is_own(const struct os_mark *m);
 
 /* rank: docs/locks.md. name: static. */
 basin_status os_mutex_new(const basin_allocator *mem, unsigned rank, const char *name,

@@ -87,6 +87,12 @@ os_thread_join(struct os_thread *t)
     mem_free(t->mem, t, sizeof *t);
 }
 
+uint64_t
+os_thread_self(void)
+{
+    return (uint64_t)pthread_self();
+}
+
 /* ------------------------------------------------------------------ ranks, debug builds only */
 
 #ifdef BASIN_DEBUG

@@ -210,31 +210,54 @@ a_pin_is_readable_in_a_reader(void **state)
     ledger_release(&l);
 }
 
+/* What a forked child can do with handles and transactions of its parent: nothing. */
+static int
+count_wrong_in_child(struct ledger *l, struct lsm *reader, struct lsm_txn *open)
+{
+    struct lsm *both[2] = { reader, l->db };
+    struct lsm_feed *feed;
+    struct lsm_txn *txn;
+    uint64_t seqno;
+    int wrong = 0;
+
+    for (int i = 0; i < 2; i++) {
+        wrong += lsm_refresh(both[i], &seqno, NULL) != BASIN_MISUSE;
+        wrong += lsm_feed_open(both[i], 0, &feed, NULL) != BASIN_MISUSE;
+        wrong +=
+            lsm_begin(both[i], &(struct lsm_begin){ .mode = LSM_READ }, &txn, NULL) != BASIN_MISUSE;
+        wrong += lsm_check_process(both[i], NULL) != BASIN_MISUSE;
+    }
+    wrong += lsm_commit(open, true, NULL, NULL) != BASIN_MISUSE;
+    lsm_abort(open);
+    wrong += lsm_close(reader, NULL) != BASIN_OK; /* leaves the parent's slot and lock alone */
+    wrong += lsm_close(l->db, NULL) != BASIN_OK;
+    return wrong;
+}
+
 static void
-a_handle_is_no_use_in_a_forked_child(void **state)
+d25_a_handle_is_no_use_in_a_forked_child(void **state)
 {
     struct ledger l;
-    struct lsm *reader;
+    struct lsm *reader, *second;
+    struct lsm_txn *open;
     int wait_status;
 
     (void)state;
     ledger_init(&l, 5);
+    l.o.no_threads = false;
     ledger_open(&l);
     ledger_commits(&l, 3);
     reader = ledger_reader(&l, "parent");
+    ledger_ok(&l, lsm_begin(l.db, &(struct lsm_begin){ .mode = LSM_WRITE }, &open, &l.err));
+    ledger_ok(&l, lsm_put(open, BYTES_LIT("unasked"), BYTES_LIT("1"), &l.err));
     pid_t child = fork();
-    if (child == 0) {
-        struct lsm_feed *feed;
-        uint64_t seqno;
-        int wrong = 0;
-        wrong += lsm_refresh(reader, &seqno, NULL) != BASIN_MISUSE;
-        wrong += 2 * (lsm_feed_open(reader, 0, &feed, NULL) != BASIN_MISUSE);
-        (void)!lsm_close(reader, NULL); /* leaves the parent's slot alone */
-        _exit(wrong);
-    }
+    if (child == 0)
+        _exit(count_wrong_in_child(&l, reader, open));
     assert_int_equal(waitpid(child, &wait_status, 0), child);
     assert_int_equal(wait_status, 0);
+    lsm_abort(open);
     assert_int_equal(lsm__readers_count(l.db), 1);
+    ledger_status(&l, lsm_open(l.path, &l.o, &second, &l.err), BASIN_BUSY);
     {
         struct lsm_txn *txn = begin(&l, reader);
         churn(&l);
@@ -242,6 +265,77 @@ a_handle_is_no_use_in_a_forked_child(void **state)
         lsm_abort(txn);
     }
     close_reader(&l, reader);
+    ledger_close(&l);
+    ledger_release(&l);
+}
+
+/* A child that lives on must not keep the lock of a parent that is gone: it closes. */
+static void
+d25_a_forked_child_lets_go_of_the_lock(void **state)
+{
+    struct ledger l;
+    int ready[2], end[2], wait_status;
+    char byte = 0;
+
+    (void)state;
+    ledger_init(&l, 6);
+    assert_int_equal(pipe(ready) | pipe(end), 0);
+    pid_t parent = fork();
+    if (parent == 0) {
+        ledger_open(&l);
+        if (fork() == 0) {
+            (void)!lsm_close(l.db, NULL);
+            (void)!write(ready[1], "r", 1);
+            (void)close(end[1]);
+            (void)!read(end[0], &byte, 1); /* until the test ends */
+            _exit(0);
+        }
+        (void)!read(ready[0], &byte, 1);
+        (void)!write(ready[1], "r", 1);
+        (void)kill(getpid(), SIGKILL);
+    }
+    assert_int_equal(waitpid(parent, &wait_status, 0), parent);
+    assert_int_equal(read(ready[0], &byte, 1), 1);
+    ledger_open(&l);
+    ledger_close(&l);
+    for (int i = 0; i < 2; i++) {
+        (void)close(ready[i]);
+        (void)close(end[i]);
+    }
+    ledger_release(&l);
+}
+
+/* What basin_stat says of a reader: the epoch it reads, the others beside it. */
+static void
+a_reader_counts_others_and_knows_its_epoch(void **state)
+{
+    struct ledger l;
+    struct lsm *first, *second;
+    struct lsm_stats s;
+    uint64_t epoch;
+
+    (void)state;
+    ledger_init(&l, 7);
+    ledger_open(&l);
+    ledger_commits(&l, 3);
+    first = ledger_reader(&l, "first");
+    ledger_ok(&l, lsm_stat(first, &s, &l.err));
+    assert_int_equal(s.readers, 0);
+    assert_int_equal(s.epoch, l.db->log->epoch);
+    assert_int_equal(s.seqno, l.now.seqno);
+    second = ledger_reader(&l, "second");
+    ledger_ok(&l, lsm_stat(first, &s, &l.err));
+    assert_int_equal(s.readers, 1);
+    ledger_ok(&l, lsm_stat(l.db, &s, &l.err));
+    assert_int_equal(s.readers, 2);
+    epoch = s.epoch;
+    ledger_commits(&l, 600); /* rolls */
+    ledger_refresh(&l, first);
+    ledger_ok(&l, lsm_stat(first, &s, &l.err));
+    assert_int_equal(s.epoch, l.db->log->epoch);
+    assert_true(s.epoch > epoch);
+    close_reader(&l, first);
+    close_reader(&l, second);
     ledger_close(&l);
     ledger_release(&l);
 }
@@ -687,8 +781,7 @@ the_table_is_small_and_grows(void **state)
     ledger_ok(&l, os_open(os_posix(), path, OS_WRITE, &f, &l.err));
     ledger_ok(&l, os_size(f, &size, &l.err));
     assert_int_equal(size, READERS_HEADER_SIZE + READERS_SLOTS_START * READERS_SLOT_SIZE);
-    ledger_ok(&l, os_lock(f, READERS_SLOT_LOCK_AT, READERS_SLOTS_START, OS_LOCK_EXCLUSIVE,
-                          &l.err));
+    ledger_ok(&l, os_lock(f, READERS_SLOT_LOCK_AT, READERS_SLOTS_START, OS_LOCK_EXCLUSIVE, &l.err));
     reader = ledger_reader(&l, "late");
     other = ledger_reader(&l, "later");
     ledger_ok(&l, os_unlock(f, READERS_SLOT_LOCK_AT, READERS_SLOTS_START, &l.err));
@@ -724,8 +817,8 @@ a_full_table_names_its_holders(void **state)
     reader = ledger_reader(&l, "the holder");
     (void)snprintf(path, sizeof path, "%s/readers", l.path);
     ledger_ok(&l, os_open(os_posix(), path, OS_WRITE, &f, &l.err));
-    ledger_ok(&l, os_lock(f, READERS_SLOT_LOCK_AT + 1, READERS_SLOTS_MAX, OS_LOCK_EXCLUSIVE,
-                          &l.err));
+    ledger_ok(&l,
+              os_lock(f, READERS_SLOT_LOCK_AT + 1, READERS_SLOTS_MAX, OS_LOCK_EXCLUSIVE, &l.err));
     o = l.o;
     o.read_only = true;
     ledger_status(&l, lsm_open(l.path, &o, &none, &l.err), BASIN_LIMIT);
@@ -908,8 +1001,7 @@ ambush_clear(struct ambush *a)
 }
 
 static basin_status
-ambush_open(struct os *os, const char *path, unsigned flags, struct os_file **out,
-            basin_error *err)
+ambush_open(struct os *os, const char *path, unsigned flags, struct os_file **out, basin_error *err)
 {
     basin_status st;
 
@@ -1122,7 +1214,8 @@ static void
 the_page_is_right(void **state)
 {
     struct ledger l;
-    struct lsm db = { .mem = &base_malloc, .os = os_posix(),
+    struct lsm db = { .mem = &base_malloc,
+                      .os = os_posix(),
                       .database_id = { 0x1716151413121110u, 0x1f1e1d1c1b1a1918u } };
     struct readers_header h;
     struct listed listed = { 0 };
@@ -1168,7 +1261,9 @@ main(void)
         cmocka_unit_test(a_second_writer_is_refused_and_told_by_whom),
         cmocka_unit_test(a_reader_writes_and_pins_nothing),
         cmocka_unit_test(a_pin_is_readable_in_a_reader),
-        cmocka_unit_test(a_handle_is_no_use_in_a_forked_child),
+        cmocka_unit_test(d25_a_handle_is_no_use_in_a_forked_child),
+        cmocka_unit_test(d25_a_forked_child_lets_go_of_the_lock),
+        cmocka_unit_test(a_reader_counts_others_and_knows_its_epoch),
         cmocka_unit_test(a_reader_keeps_within_its_memory),
         cmocka_unit_test(refresh_follows_flush_merge_checkpoint_roll_and_restart),
         cmocka_unit_test(refresh_reads_only_what_is_new),
