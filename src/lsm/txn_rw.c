@@ -5,7 +5,7 @@
  */
 #include "lsm/txn.h"
 
-enum { READS_MAX = 200000, READ_BLOCK_ITEMS = 64 };
+enum { READS_MAX = 200000, READ_BLOCK_ITEMS = 64, EXACT_ENTRIES_MAX = 1000 };
 
 struct read_block {
     struct read_block *next;
@@ -280,6 +280,34 @@ strata_apart(const struct lsm_stratum *s, const struct read_item *item)
     return last < 0 || (last == 0 && s->last_excluded);
 }
 
+/* Fences speak of whole pages: a change beside what was read is none. The entries themselves are
+ * looked at, up to a bound, since the leader does it. */
+static basin_status
+entries_changed(struct stratum *s, const struct read_item *item, uint64_t since, bool *changed,
+                basin_error *err)
+{
+    basin_status st;
+    struct stratum_cursor *c = NULL;
+    size_t left = EXACT_ENTRIES_MAX;
+
+    *changed = true;
+    TRY(stratum_cursor_open(s, &c, err));
+    for (st = stratum_cursor_seek_ge(c, item->lower, UINT64_MAX, err);
+         st == BASIN_OK && left > 0; st = stratum_cursor_next(c, err), left--) {
+        if (!stratum_cursor_valid(c) ||
+            (!item->unbounded && stratum_cursor_compare(c, item->upper) >= 0)) {
+            *changed = stratum_ranges_changed_since(s, item->lower, item->upper, item->unbounded,
+                                                    since);
+            goto out;
+        }
+        if (stratum_cursor_entry(c)->seqno > since)
+            goto out;
+    }
+out:
+    stratum_cursor_close(c);
+    return st;
+}
+
 static basin_status
 item_changed(struct lsm_txn *txn, const struct read_item *item, bool *changed, basin_error *err)
 {
@@ -302,6 +330,8 @@ item_changed(struct lsm_txn *txn, const struct read_item *item, bool *changed, b
         TRY(lsm__stratum_use(v->strata[i], &s, err));
         TRY(stratum_changed_since(s, item->lower, item->upper, item->unbounded, since, changed,
                                   err));
+        if (*changed)
+            TRY(entries_changed(s, item, since, changed, err));
     }
 out:
     return st;

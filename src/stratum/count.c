@@ -38,9 +38,9 @@ out:
 
 /* ------------------------------------------------------------------ changes */
 
-static bool
-ranges_changed(const struct stratum *s, struct bytes begin, struct bytes end, bool unbounded,
-               uint64_t since)
+bool
+stratum_ranges_changed_since(const struct stratum *s, struct bytes begin, struct bytes end,
+                             bool unbounded, uint64_t since)
 {
     for (size_t i = 0; i < s->ranges_count; i++) {
         const struct range_tombstone *t = &s->ranges[i];
@@ -94,7 +94,7 @@ stratum_changed_since(struct stratum *s, struct bytes begin, struct bytes end, b
     *changed = false;
     if (s->footer.seqno_max <= since || (!unbounded && bytes_compare(begin, end) >= 0))
         return BASIN_OK;
-    *changed = ranges_changed(s, begin, end, unbounded, since);
+    *changed = stratum_ranges_changed_since(s, begin, end, unbounded, since);
     if (*changed || s->footer.leaves == 0)
         return BASIN_OK;
     first = node_search(&s->root, &from, 0, &compares);

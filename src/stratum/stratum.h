@@ -210,6 +210,9 @@ basin_status stratum_rank(struct stratum *s, struct bytes key, uint64_t *entries
  * seqno > since. unbounded: end is ignored. */
 basin_status stratum_changed_since(struct stratum *s, struct bytes begin, struct bytes end,
                                    bool unbounded, uint64_t since, bool *changed, basin_error *err);
+/* The same of the range tombstones alone, and exact. */
+bool stratum_ranges_changed_since(const struct stratum *s, struct bytes begin, struct bytes end,
+                                  bool unbounded, uint64_t since);
 
 /* One row per leaf page, for partial merges (E43): bounds and counts. The separator is valid during
  * the call; that of the first page is the first key. What fn returns, if not OK, ends the walk and
