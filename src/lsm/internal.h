@@ -206,6 +206,7 @@ void lsm__log_unref(struct log_file *l);
 /* LIMIT (no error text) when the file is full: the leader then rolls the epoch. */
 basin_status lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
                              struct bytes body, struct place *at, basin_error *err);
+/* A failure poisons the database. Takes mu. */
 basin_status lsm__log_sync(struct log_file *l, basin_error *err);
 /* Makes the record at a place unreadable, in memory at least: what it says did not come true. */
 void lsm__log_void(struct log_file *l, uint64_t at);

@@ -132,7 +132,7 @@ place_value(struct lsm_load *l, struct entry *e, basin_error *err)
     TRY(value_writer_add(l->values->writer, e->value, err));
     TRY(value_writer_end(l->values->writer, &p.ref, err));
     buf_clear(&l->ref);
-    TRY(lsm__value_place_put(&l->ref, &p));
+    TRY(error_mem(lsm__value_place_put(&l->ref, &p), err));
     e->kind = ENTRY_REF;
     e->value = buf_bytes(&l->ref);
 out:

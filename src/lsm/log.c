@@ -284,7 +284,8 @@ lsm__log_void(struct log_file *l, uint64_t at)
     (void)!write_bytes(l, at, zeros, sizeof(zeros), NULL);
 }
 
-/* R4: the name of the log is synced with its first bytes. */
+/* R4: the name of the log is synced with its first bytes. A failed sync poisons the database: what
+ * was not on disk then may look clean, and the next sync would succeed without writing it. */
 static basin_status
 sync_file(struct log_file *l, basin_error *err)
 {
@@ -299,6 +300,8 @@ sync_file(struct log_file *l, basin_error *err)
     }
     atomic_fetch_add_explicit(&l->db->syncs, 1, memory_order_relaxed);
 out:
+    if (st != BASIN_OK)
+        lsm__poison(l->db, st, err);
     return st;
 }
 

@@ -264,8 +264,9 @@ apply_add(struct lsm *db, struct manifest *m, struct rd *r, basin_error *err)
     if (s == NULL)
         FAIL(err, BASIN_NO_MEM, "edit: no memory for a stratum");
     TRY(read_stratum(s, r, err));
-    TRY(grow(m->mem, (void **)&m->strata, m->stratum_count, &m->stratum_capacity,
-             sizeof(*m->strata)));
+    TRY(error_mem(grow(m->mem, (void **)&m->strata, m->stratum_count, &m->stratum_capacity,
+                       sizeof(*m->strata)),
+                  err));
     m->strata[m->stratum_count++] = s;
     s = NULL;
 out:

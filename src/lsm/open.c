@@ -506,7 +506,7 @@ lsm_open(const char *path, const struct lsm_options *options, struct lsm **out, 
     db = NULL;
 out:
     if (db != NULL) {
-        if (db->mu != NULL)
+        if (db->idle_cond != NULL) /* the last of them */
             lsm__background_stop(db);
         if (st != BASIN_OK && is_untouched(db))
             lsm__log_remove(db, db->log->epoch);

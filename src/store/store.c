@@ -205,6 +205,12 @@ store_sweep(struct store *s, basin_error *err)
 }
 
 basin_status
+store_failure(struct store *s, basin_error *err)
+{
+    return s->ops->failure ? s->ops->failure(s, err) : BASIN_OK;
+}
+
+basin_status
 store_put(struct store *s, const char *name, struct bytes data, basin_error *err)
 {
     struct sink *sink = NULL;

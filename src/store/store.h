@@ -34,6 +34,7 @@ struct store_ops {
     basin_status (*remove)(struct store *s, const char *name, basin_error *err);
     void (*close)(struct store *s);
     basin_status (*sweep)(struct store *s, basin_error *err); /* NULL = nothing to sweep */
+    basin_status (*failure)(struct store *s, basin_error *err); /* NULL = never */
 };
 struct store {
     const struct store_ops *ops;
@@ -75,5 +76,7 @@ basin_status store_get(struct store *s, const char *name, size_t size_max, struc
  * names durable that a killed process had published without having synced them. Only the lock
  * holder calls it, before it builds on what it finds. */
 basin_status store_sweep(struct store *s, basin_error *err);
+/* OK, or why no object can be published any more until the store is opened anew. */
+basin_status store_failure(struct store *s, basin_error *err);
 
 #endif

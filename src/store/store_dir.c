@@ -36,6 +36,19 @@ struct dir_sink {
 
 /* ------------------------------------------------------------------ directories */
 
+static basin_status
+dir_failure(struct store *store, basin_error *err)
+{
+    struct dir_store *s = (struct dir_store *)store;
+    basin_status st = BASIN_OK;
+
+    if (atomic_load(&s->poisoned)) {
+        st = error_set(err, BASIN_IO, "%s: an earlier sync of a directory failed", s->dir);
+        error_hint(err, "reopen the database");
+    }
+    return st;
+}
+
 /* A failed sync may leave a directory that looks clean and is not on disk, so that the next sync of
  * it succeeds: nothing is acknowledged any more. */
 static basin_status
@@ -43,14 +56,11 @@ sync_dir(struct dir_store *s, const char *path, basin_error *err)
 {
     basin_status st;
 
-    if (atomic_load(&s->poisoned)) {
-        st = error_set(err, BASIN_IO, "sync %s: an earlier sync of a directory failed", path);
-        error_hint(err, "reopen the database");
-        return st;
-    }
+    TRY(dir_failure(&s->base, err));
     st = os_sync_dir(s->os, path, err);
     if (st != BASIN_OK && st != BASIN_NOT_FOUND)
         atomic_store(&s->poisoned, true);
+out:
     return st;
 }
 
@@ -77,7 +87,8 @@ make_dir_if_absent(const struct dir_store *s, const char *path, basin_error *err
 }
 
 /* Makes the directory and its entry durable. That it exists proves nothing: the process that made
- * it may have been killed before its sync. */
+ * it may have been killed before its sync. After a failed sync it is taken back, so that it is made
+ * anew: otherwise the next process would find it, and its sync would have nothing to write. */
 static basin_status
 make_class(struct dir_store *s, const char *class_name, basin_error *err) REQUIRES(s->mu)
 {
@@ -86,7 +97,10 @@ make_class(struct dir_store *s, const char *class_name, basin_error *err) REQUIR
 
     TRY(dir_path(s, class_name, path, err));
     TRY(make_dir_if_absent(s, path, err));
-    TRY(sync_dir(s, s->dir, err));
+    st = sync_dir(s, s->dir, err);
+    if (st != BASIN_OK)
+        (void)!os_remove_dir(s->os, path, NULL); /* unless something is in it */
+    TRY(st);
     if (s->class_count < DIR_CLASSES_MAX)
         snprintf(s->classes[s->class_count++], sizeof s->classes[0], "%s", class_name);
 out:
@@ -487,6 +501,7 @@ store_open_dir(struct os *os, const char *dir, bool read_only, bool maps,
         .remove = dir_remove,
         .close = dir_close,
         .sweep = dir_sweep,
+        .failure = dir_failure,
     };
     size_t dir_size = strlen(dir) + 1;
     struct dir_store *s = NULL;
