@@ -91,8 +91,8 @@ finish_own(struct lsm *db, struct object_id id, basin_error *err)
 
 /* *shared NULL: the table is full of busy ones, the caller closes *out itself. */
 static basin_status
-acquire(struct lsm *db, struct object_id id, struct value_stratum **out,
-        struct open_value **shared, basin_error *err)
+acquire(struct lsm *db, struct object_id id, struct value_stratum **out, struct open_value **shared,
+        basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct open_value *v;
@@ -137,8 +137,8 @@ release(struct lsm *db, struct value_stratum *s, struct open_value *shared)
 }
 
 basin_status
-lsm__value_part(struct lsm *db, struct bytes ref, uint64_t offset, void *to, size_t n,
-                size_t *got, uint64_t *size, basin_error *err)
+lsm__value_part(struct lsm *db, struct bytes ref, uint64_t offset, void *to, size_t n, size_t *got,
+                uint64_t *size, basin_error *err)
 {
     basin_status st;
     struct value_place p;
@@ -263,8 +263,7 @@ find_state(struct lsm *db, struct object_id id)
 
 /* Takes mu. */
 static basin_status
-note_value(struct lsm *db, struct object_id id, uint64_t size, struct place born,
-           basin_error *err)
+note_value(struct lsm *db, struct object_id id, uint64_t size, struct place born, basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct value_state *more;
@@ -414,8 +413,17 @@ lsm__values_close(struct lsm *db)
     os_mutex_free(db->values_mu);
 }
 
-/* Bytes of stored values, and of those that no stratum uses although none waits for its flush.
- * REQUIRES(mu) */
+/* Bytes of stored values that no stratum uses although none waits for its flush. */
+static uint64_t
+dead_bytes(const struct lsm *db, const struct value_state *v)
+{
+    uint64_t held = v->used + STRATUM_FOOTER_SIZE;
+
+    return v->size > held && place_compare(v->born, db->manifest.replay_from) < 0 ? v->size - held
+                                                                                  : 0;
+}
+
+/* REQUIRES(mu) */
 void
 lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead)
 {
@@ -424,8 +432,7 @@ lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead)
     for (size_t i = 0; i < db->value_count; i++) {
         const struct value_state *v = &db->values[i];
         *bytes += v->size;
-        if (place_compare(v->born, db->manifest.replay_from) < 0 && v->used < v->size)
-            *dead += v->size - v->used;
+        *dead += dead_bytes(db, v);
     }
 }
 
@@ -439,8 +446,7 @@ lsm__values_stale(struct lsm *db, struct object_id *to, size_t most)
     count_uses(db);
     for (size_t i = 0; i < db->value_count && n < most; i++) {
         const struct value_state *v = &db->values[i];
-        if (v->uses > 0 && v->used < v->size / 2 &&
-            place_compare(v->born, db->manifest.replay_from) < 0)
+        if (v->uses > 0 && dead_bytes(db, v) > v->used)
             to[n++] = v->id;
     }
     return n;

@@ -13,7 +13,7 @@ footer_encode(const struct footer *f, uint8_t to[FOOTER_SIZE])
 {
     memset(to, 0, FOOTER_SIZE);
     memcpy(to, FOOTER_MAGIC, 8);
-    store_u16(to + 8, FORMAT_VERSION);
+    store_u16(to + 8, STRATUM_VERSION);
     store_u16(to + 10, FOOTER_SIZE);
     store_u32(to + 12, f->features);
     memcpy(to + 16, f->salt, CODEC_SALT_SIZE);
@@ -124,8 +124,9 @@ footer_decode(const uint8_t from[FOOTER_SIZE], uint64_t size, struct footer *f, 
     (void)rd_u64(&r);
     version = rd_u16(&r);
     footer_size = rd_u16(&r);
-    if (version != FORMAT_VERSION)
-        FAIL(err, BASIN_VERSION, "footer: format %u, this build reads %d", version, FORMAT_VERSION);
+    if (version != STRATUM_VERSION)
+        FAIL(err, BASIN_VERSION, "footer: format %u, this build reads %d", version,
+             STRATUM_VERSION);
     footer_fields(&r, f);
     if (f->features & ~(uint32_t)FEATURE_ALL)
         FAIL(err, BASIN_VERSION, "footer: features %08x, this build knows %08x", f->features,

@@ -13,10 +13,9 @@
 #include "stratum/stratum.h"
 
 enum {
-    FORMAT_VERSION = 0, /* draft */
     BLOCK_HEAD_SIZE = 12,
     BLOCK_SUM_SIZE = 8,
-    FOOTER_SIZE = 256,
+    FOOTER_SIZE = STRATUM_FOOTER_SIZE,
     FOOTER_IDS_AT = 176,
     FOOTER_HASH_AT = 248,
     FOOTER_OBJECT_HASH_AT = 240,
@@ -31,10 +30,10 @@ enum {
 #define PAGE_COMPRESS_MAX ((size_t)16 << 20) /* larger pages are stored raw */
 #define PAGE_RAW_MAX ((size_t)1 << 30)
 
-#define FOOTER_MAGIC "BSNSTRAT"
+#define FOOTER_MAGIC STRATUM_MAGIC
 #define PROPS_MAGIC "BSNPROPS"
 #define STRATUM_CONTEXT "BSNSTRAT" /* of the subkey */
-#define VALUE_MAGIC "BSNVALUE"
+#define VALUE_MAGIC STRATUM_VALUE_MAGIC
 #define VALUE_CONTEXT "BSNVALUE"
 
 /* Feature bits of the footer; an unknown one means another version. */

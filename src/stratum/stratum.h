@@ -20,7 +20,12 @@
 #include "base/base.h"
 #include "codec/codec.h"
 
+#define STRATUM_MAGIC "BSNSTRAT"
+#define STRATUM_VALUE_MAGIC "BSNVALUE"
 enum {
+    STRATUM_VERSION = 0,       /* draft */
+    STRATUM_VALUE_VERSION = 0, /* draft */
+    STRATUM_FOOTER_SIZE = 256, /* of a value stratum too: all that it holds beside values */
     STRATUM_KEY_MAX = 65535,
     STRATUM_PAGE_SIZE_MIN = 256,
     STRATUM_PAGE_SIZE_MAX = 65536,
@@ -244,8 +249,7 @@ struct stratum_identity {
     uint64_t database_id[2], object_id[2];
     uint64_t hash; /* of the object */
 };
-basin_status stratum_identify(struct source *from, struct stratum_identity *out,
-                              basin_error *err);
+basin_status stratum_identify(struct source *from, struct stratum_identity *out, basin_error *err);
 /* The part of verifying that needs no key and opens nothing, of a stratum or value stratum: footer
  * and whole-object hash. The source is borrowed. */
 basin_status stratum_check_stored(struct source *from, const basin_allocator *mem,

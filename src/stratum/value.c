@@ -245,7 +245,7 @@ value_writer_finish(struct value_writer *w, uint64_t *count, uint64_t *size, bas
     if (w->values == 0)
         return BASIN_END;
     memcpy(f, VALUE_MAGIC, 8);
-    store_u16(f + 8, FORMAT_VERSION);
+    store_u16(f + 8, STRATUM_VALUE_VERSION);
     store_u16(f + 10, FOOTER_SIZE);
     store_u32(f + 12, (w->form.sealed ? FEATURE_SEALED : 0u) | (w->form.hook ? FEATURE_HOOK : 0u) |
                           (w->compressed ? FEATURE_COMPRESSED : 0u));
@@ -300,10 +300,10 @@ value_footer(struct value_stratum *v, const uint8_t f[FOOTER_SIZE], uint8_t *sal
     if (hash64(f, FOOTER_HASH_AT, 0) != load_u64(f + FOOTER_HASH_AT))
         FAIL(err, BASIN_CORRUPT, "value stratum %s: footer: its checksum is wrong", name);
     *features = rd_u32(&r);
-    if (version != FORMAT_VERSION ||
+    if (version != STRATUM_VALUE_VERSION ||
         (*features & ~(uint32_t)(FEATURE_SEALED | FEATURE_HOOK | FEATURE_COMPRESSED)))
         FAIL(err, BASIN_VERSION, "value stratum %s: format %u, features %08x; this build reads %d",
-             name, version, *features, FORMAT_VERSION);
+             name, version, *features, STRATUM_VALUE_VERSION);
     salt_bytes = rd_bytes(&r, CODEC_SALT_SIZE);
     memcpy(salt, salt_bytes.data, CODEC_SALT_SIZE);
     rd_zeros(&r, 4);

@@ -452,9 +452,9 @@ stratum_identify(struct source *from, struct stratum_identity *out, basin_error 
     }
     (void)rd_u64(&r);
     version = rd_u16(&r);
-    if (version != FORMAT_VERSION)
+    if (version != (out->values ? STRATUM_VALUE_VERSION : STRATUM_VERSION))
         FAIL(err, BASIN_VERSION, "stratum %s: format %u, this build reads %d", from->name, version,
-             FORMAT_VERSION);
+             out->values ? STRATUM_VALUE_VERSION : STRATUM_VERSION);
     (void)rd_u16(&r);
     out->sealed = rd_u32(&r) & FEATURE_SEALED;
     (void)rd_bytes(&r, FOOTER_IDS_AT - 16);
