@@ -106,7 +106,8 @@ opening_read(struct cli *c, struct opening *o)
     uint64_t wait = args_number(&c->args, OPT_TIMEOUT, LOCK_WAIT_MS);
 
     *o = (struct opening){ .options = BASIN_OPTIONS_INIT };
-    o->options.codec = (basin_codec)args_number(&c->args, OPT_CODEC, BASIN_CODEC_LZ4);
+    if (args_has(&c->args, OPT_CODEC)) /* the choices are in the order of the codecs */
+        o->options.codec = (basin_codec)(BASIN_CODEC_NONE + args_number(&c->args, OPT_CODEC, 0));
     o->options.mem_limit = args_number(&c->args, OPT_MEM, 0);
     o->options.lock_timeout_ms = wait < UINT32_MAX ? (uint32_t)wait : UINT32_MAX;
     return opening_secret(c, OPT_PASSPHRASE_FILE, OPT_KEY_FILE, o);

@@ -83,7 +83,7 @@ const struct option table_options[OPTION_COUNT] = {
     [OPT_HOLD_BYTES] = { "bytes", 0, VALUE_SIZE, "SIZE", "keep at most this much log (64M)" },
     [OPT_EVENTS] = { "count", 'n', VALUE_NUMBER, "N", "end after N changes" },
     [OPT_CODEC] = { "codec", 0, VALUE_CHOICE, "none|lz4|zstd",
-                    "how new strata are compressed (lz4)" },
+                    "how new strata are compressed (as the database was created; a new one: lz4)" },
     [OPT_PAGE_SIZE] = { "page-size", 0, VALUE_SIZE, "SIZE", "256 to 65536 bytes (4096)" },
     [OPT_NEW_PASSPHRASE_FILE] = { "new-passphrase-file", 0, VALUE_FILE, "FILE",
                                   "the new passphrase is the first line of FILE" },

@@ -200,8 +200,8 @@ const struct verb table_verbs[] = {
       .summary = "create a database with settings",
       .usage = { "init DB" },
       .about = "Creates an empty database; page size and secret stay with it for ever (rekey "
-               "changes the secret). The codec is a choice of each run, not of the database: "
-               "give it to import, load and compact too. put, import and load create a database "
+               "changes the secret), and so does the codec of new strata, unless a run names "
+               "another for itself. put, import and load create a database "
                "with default settings when it is missing.",
       .word_min = 1,
       .word_max = 1,

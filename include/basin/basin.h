@@ -82,9 +82,10 @@ typedef struct basin_operator {
 /* ------------------------------------------------------------------ open and close */
 
 typedef enum basin_codec {
-    BASIN_CODEC_NONE = 0,
-    BASIN_CODEC_LZ4 = 1,
-    BASIN_CODEC_ZSTD = 2
+    BASIN_CODEC_STORED = 0, /* the one that the database was created with; creating: lz4 */
+    BASIN_CODEC_NONE = 1,
+    BASIN_CODEC_LZ4 = 2,
+    BASIN_CODEC_ZSTD = 3
 } basin_codec;
 
 typedef enum basin_durability {
@@ -106,8 +107,8 @@ typedef struct basin_options {
     uint64_t buffer_bytes;   /* bound for BUFFERED commits; 0 = 4 MiB */
     /* settings stored at creation; later opens use what is stored */
     uint32_t page_size;      /* 256..65536; 0 = 4096 */
-    basin_codec codec;       /* of new strata; may differ at each open */
-    int32_t codec_level;     /* zstd 1..19; 0 = 3 */
+    basin_codec codec;       /* of new strata; another than the stored one counts for this open */
+    int32_t codec_level;     /* zstd 1..19; 0 = the stored one with BASIN_CODEC_STORED, else 3 */
     int32_t filter_bits;     /* per key; 0 = 10, -1 = no filters */
     uint32_t level_factor;   /* size ratio of levels; 0 = 10, from 2 */
     uint64_t memtable_size;  /* 0 = a quarter of mem_limit, at most 64 MiB */

@@ -41,7 +41,7 @@ check_options(const basin_options *o, basin_error *err)
             return error_set(err, BASIN_MISUSE, "options: reserved field %zu is not zero", i);
     if (o->must_exist && o->must_create)
         return error_set(err, BASIN_MISUSE, "options: must_exist and must_create");
-    if (o->filter_bits < -1 || o->codec > BASIN_CODEC_ZSTD || o->codec_level < 0 ||
+    if (o->filter_bits < -1 || (unsigned)o->codec > BASIN_CODEC_ZSTD || o->codec_level < 0 ||
         o->codec_level > 19)
         return error_set(err, BASIN_MISUSE, "options: codec %d, level %d, filter bits %d",
                          (int)o->codec, o->codec_level, o->filter_bits);
@@ -67,8 +67,9 @@ api_lsm_options(const basin_options *o, struct lsm_options *out)
         .buffer_bytes = o->buffer_bytes,
         .page_size = o->page_size,
         .level_factor = o->level_factor,
-        .codec = (enum codec_id)o->codec,
+        .codec = o->codec == BASIN_CODEC_STORED ? CODEC_LZ4 : (enum codec_id)(o->codec - 1),
         .codec_level = o->codec_level,
+        .stored_codec = o->codec == BASIN_CODEC_STORED,
         .filter_bits = o->filter_bits,
         .passphrase = api_bytes(o->passphrase),
         .key = api_bytes(o->key),

@@ -32,7 +32,11 @@ enum catalog_model {
     CATALOG_LINKS = 0x4C
 };
 
-enum { CATALOG_PARTS_MAX = 2, CATALOG_NAME_MAX = 4096 /* bytes of all parts */ };
+enum {
+    CATALOG_VERSION = 0, /* draft */
+    CATALOG_PARTS_MAX = 2,
+    CATALOG_NAME_MAX = 4096 /* bytes of all parts */
+};
 
 /* A name has one part, or two (database and collection); parts hold any bytes. */
 struct catalog_name {

@@ -11,6 +11,7 @@
 #include "base/base.h"
 
 enum codec_id { CODEC_NONE = 0, CODEC_LZ4 = 1, CODEC_ZSTD = 2, CODEC_COUNT };
+enum { CODEC_LEVEL_DEFAULT = 3, CODEC_LEVEL_MAX = 19 };
 
 /* Reusable compression state; grows lazily. */
 struct codec;

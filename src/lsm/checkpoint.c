@@ -12,9 +12,9 @@
  */
 #include <stdio.h>
 
+#include "lsm/formats.h"
 #include "lsm/internal.h"
 
-#define CKPT_MAGIC "BASINCKP"
 enum { CKPT_HEADER_SIZE = 128, CKPT_SIZE_MAX = EDIT_SIZE_MAX };
 
 /* ------------------------------------------------------------------ the object */
@@ -35,7 +35,7 @@ encode(struct lsm *db, struct place at, struct bytes body, struct buf *out, basi
     h = out->data;
     memset(h, 0, CKPT_HEADER_SIZE);
     memcpy(h, CKPT_MAGIC, 8);
-    store_u32(h + 8, LSM_FORMAT_VERSION);
+    store_u32(h + 8, CKPT_VERSION);
     store_u32(h + 12, db->encrypted ? 1 : 0);
     store_u64(h + 16, db->database_id[0]);
     store_u64(h + 24, db->database_id[1]);
@@ -67,9 +67,9 @@ decode_header(struct lsm *db, const char *name, struct bytes in, struct place *a
     if (in.size < CKPT_HEADER_SIZE + 8 || memcmp(h, CKPT_MAGIC, 8) != 0 ||
         hash64(h, 120, 0) != load_u64(h + 120))
         return error_set(err, BASIN_CORRUPT, "%s: the header is damaged", name);
-    if (load_u32(h + 8) != LSM_FORMAT_VERSION)
+    if (load_u32(h + 8) != CKPT_VERSION)
         return error_set(err, BASIN_VERSION, "%s: format %u, this build reads %u", name,
-                         load_u32(h + 8), LSM_FORMAT_VERSION);
+                         load_u32(h + 8), CKPT_VERSION);
     if (load_u64(h + 16) != db->database_id[0] || load_u64(h + 24) != db->database_id[1])
         return error_set(err, BASIN_CORRUPT, "%s: belongs to another database", name);
     *at = (struct place){ load_u64(h + 32), load_u64(h + 40) };

@@ -7,13 +7,13 @@
  */
 #include <stdio.h>
 
+#include "lsm/formats.h"
 #include "lsm/rebuild.h"
 
-#define HEAD_MAGIC "BASIN DB"
 enum { HEAD_SIZE = 256, HEAD_AD_SIZE = 104, HEAD_FLAG_SEALED = 1, HEAD_FLAG_PASSPHRASE = 2 };
 
 /* 0 magic 8 version 12 flags 16 id 32 page size 36 level factor 40 created 48 passes 52 memory
- * 56 salt 80 zeros 104 wrapped key (48) 152 zeros 248 checksum */
+ * 56 salt 80 codec 84 its level 88 zeros 104 wrapped key (48) 152 zeros 248 checksum */
 
 static basin_status
 derive(const struct lsm_options *o, const uint8_t *h, struct codec_key *kek, basin_error *err)
@@ -65,8 +65,7 @@ out:
 }
 
 static basin_status
-write_head(struct lsm *db, const struct lsm_options *secret, uint64_t generation,
-           basin_error *err)
+write_head(struct lsm *db, const struct lsm_options *secret, uint64_t generation, basin_error *err)
 {
     basin_status st;
     uint8_t h[HEAD_SIZE] = { 0 };
@@ -79,6 +78,8 @@ write_head(struct lsm *db, const struct lsm_options *secret, uint64_t generation
     store_u32(h + 32, db->o.page_size);
     store_u32(h + 36, db->o.level_factor);
     store_u64(h + 40, db->created_ms);
+    store_u32(h + 80, db->stored_codec);
+    store_u32(h + 84, db->stored_level);
     if (db->encrypted)
         TRY(wrap(db, secret, h, err));
     store_u64(h + HEAD_SIZE - 8, hash64(h, HEAD_SIZE - 8, 0));
@@ -89,6 +90,16 @@ out:
     return st;
 }
 
+/* The settings of a database that has none stored yet. */
+static void
+settle_codec(struct lsm *db)
+{
+    if (db->o.codec_level == 0)
+        db->o.codec_level = CODEC_LEVEL_DEFAULT;
+    db->stored_codec = (uint32_t)db->o.codec;
+    db->stored_level = (uint32_t)db->o.codec_level;
+}
+
 basin_status
 lsm__head_create(struct lsm *db, basin_error *err)
 {
@@ -97,6 +108,7 @@ lsm__head_create(struct lsm *db, basin_error *err)
     TRY(check_secret(&db->o, err));
     TRY(db->os->ops->random(db->os, db->database_id, sizeof(db->database_id), err));
     db->encrypted = db->o.key.size != 0 || db->o.passphrase.size != 0;
+    settle_codec(db);
     db->created_ms = db->os->ops->wall_ms(db->os);
     if (db->encrypted)
         TRY(db->os->ops->random(db->os, db->data_key.bytes, CODEC_KEY_SIZE, err));
@@ -163,8 +175,31 @@ check_flags(const char *name, const uint8_t *h, basin_error *err)
         return error_set(err, BASIN_CORRUPT, "%s: flags %u", name, flags);
     if ((!stretched && !all_zero(h + 48, 8)) ||
         (!sealed && !(all_zero(h + 56, 24) && all_zero(h + HEAD_AD_SIZE, 48))) ||
-        !all_zero(h + 80, 24) || !all_zero(h + 152, 96))
+        !all_zero(h + 88, 16) || !all_zero(h + 152, 96))
         return error_set(err, BASIN_CORRUPT, "%s: reserved bytes are used", name);
+    return BASIN_OK;
+}
+
+static basin_status
+decode_settings(struct lsm *db, const char *name, const uint8_t *h, basin_error *err)
+{
+    db->o.page_size = load_u32(h + 32);
+    db->o.level_factor = load_u32(h + 36);
+    db->stored_codec = load_u32(h + 80);
+    db->stored_level = load_u32(h + 84);
+    if (db->o.page_size < STRATUM_PAGE_SIZE_MIN || db->o.page_size > STRATUM_PAGE_SIZE_MAX ||
+        db->o.level_factor < 2)
+        return error_set(err, BASIN_CORRUPT, "%s: page size %u, level factor %u", name,
+                         db->o.page_size, db->o.level_factor);
+    if (db->stored_codec >= CODEC_COUNT || db->stored_level < 1 ||
+        db->stored_level > CODEC_LEVEL_MAX)
+        return error_set(err, BASIN_CORRUPT, "%s: codec %u, level %u", name, db->stored_codec,
+                         db->stored_level);
+    if (!db->o.stored_codec)
+        return BASIN_OK;
+    db->o.codec = (enum codec_id)db->stored_codec;
+    if (db->o.codec_level == 0)
+        db->o.codec_level = (int)db->stored_level;
     return BASIN_OK;
 }
 
@@ -186,14 +221,9 @@ decode(struct lsm *db, const char *name, struct bytes in, basin_error *err)
         FAIL(err, BASIN_CORRUPT, "%s: damaged (%zu bytes)", name, in.size);
     db->database_id[0] = load_u64(h + 16);
     db->database_id[1] = load_u64(h + 24);
-    db->o.page_size = load_u32(h + 32);
-    db->o.level_factor = load_u32(h + 36);
     db->created_ms = load_u64(h + 40);
     db->encrypted = load_u32(h + 12) & HEAD_FLAG_SEALED;
-    if (db->o.page_size < STRATUM_PAGE_SIZE_MIN || db->o.page_size > STRATUM_PAGE_SIZE_MAX ||
-        db->o.level_factor < 2)
-        FAIL(err, BASIN_CORRUPT, "%s: page size %u, level factor %u", name, db->o.page_size,
-             db->o.level_factor);
+    TRY(decode_settings(db, name, h, err));
     TRY(check_flags(name, h, err));
     if (db->encrypted)
         TRY(unwrap(db, h, err));
@@ -266,9 +296,9 @@ look_at(void *ctx, const char *name, basin_error *err)
     (void)err;
     (void)snprintf(path, sizeof(path), "%s/%s", s->db->path, object);
     if (strcmp(s->class_name, "log") == 0)
-        return look_at_header(s, path, "BASINLOG");
+        return look_at_header(s, path, LOG_MAGIC);
     if (strcmp(s->class_name, "ckpt") == 0)
-        return look_at_header(s, path, "BASINCKP");
+        return look_at_header(s, path, CKPT_MAGIC);
     return look_at_footer(s, object);
 }
 
@@ -298,6 +328,7 @@ guess(struct lsm *db, basin_status why, const basin_error *fault, basin_error *e
     }
     lsm__rebuild_fault(db->rebuild, "head", fault, NULL, NULL);
     db->encrypted = false;
+    settle_codec(db);
     db->created_ms = db->os->ops->wall_ms(db->os);
     db->head_lost = true;
     return BASIN_OK;

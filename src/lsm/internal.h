@@ -330,6 +330,7 @@ struct lsm {
     uint64_t process_id;
     struct os_mark *mark;         /* of this process */
     uint64_t created_ms;
+    uint32_t stored_codec, stored_level; /* of the head */
     bool without_key;             /* checks only: an encrypted database is opened without key */
     struct rebuild *rebuild;      /* repair and salvage: the manifest is made from what is left */
     bool head_lost;               /* ... and so was the head */

@@ -59,7 +59,7 @@ lsm__log_header_make(const struct lsm *db, uint64_t epoch, const uint8_t salt[CO
 {
     memset(header, 0, LOG_HEADER_SIZE);
     memcpy(header, LOG_MAGIC, 8);
-    store_u32(header + 8, LSM_FORMAT_VERSION);
+    store_u32(header + 8, LOG_VERSION);
     store_u32(header + 12, db->encrypted ? LOG_FLAG_SEALED : 0);
     store_u64(header + 16, db->database_id[0]);
     store_u64(header + 24, db->database_id[1]);

@@ -4,9 +4,9 @@
 #ifndef LSM_LOG_FORMAT_H
 #define LSM_LOG_FORMAT_H
 
+#include "lsm/formats.h"
 #include "lsm/internal.h"
 
-#define LOG_MAGIC "BASINLOG"
 enum {
     LOG_FLAG_SEALED = 1,
     LOG_COPIED_AT = 40, /* salt and process */

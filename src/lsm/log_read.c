@@ -61,9 +61,9 @@ check_header(struct log_reader *r, const uint8_t *p, basin_error *err)
         zeros = zeros && p[i] == 0;
     if (memcmp(p, LOG_MAGIC, 8) != 0)
         return error_set(err, BASIN_CORRUPT, "log/%llu: not a Basin log", epoch);
-    if (load_u32(p + 8) != LSM_FORMAT_VERSION)
+    if (load_u32(p + 8) != LOG_VERSION)
         return error_set(err, BASIN_VERSION, "log/%llu: format %u, this build reads %u", epoch,
-                         load_u32(p + 8), LSM_FORMAT_VERSION);
+                         load_u32(p + 8), LOG_VERSION);
     if (load_u64(p + 16) != db->database_id[0] || load_u64(p + 24) != db->database_id[1])
         return error_set(err, BASIN_CORRUPT, "log/%llu: belongs to another database", epoch);
     if (load_u32(p + 12) > LOG_FLAG_SEALED || !zeros ||

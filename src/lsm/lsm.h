@@ -25,8 +25,9 @@ struct lsm_load;
 struct lsm_feed;
 
 enum {
-    LSM_FORMAT_VERSION = 0, /* draft */
-    LSM_LEVEL_COUNT = 9,    /* level 0 holds many runs, each later one a single run */
+    LSM_FORMAT_VERSION = 1,   /* of the head, and so of the database; draft */
+    LSM_OPERANDS_VERSION = 0, /* of the built-in operators; draft */
+    LSM_LEVEL_COUNT = 9,      /* level 0 holds many runs, each later one a single run */
     LSM_NAME_MAX = 255,
     LSM_SAVEPOINT_MAX = 1000
 };
@@ -41,8 +42,8 @@ struct lsm_operator {
     const char *name;
     void *ctx;
     basin_status (*full)(void *ctx, struct bytes key, const struct bytes *base,
-                         const struct bytes *operands, size_t count, struct buf *out,
-                         bool *deleted, basin_error *err);
+                         const struct bytes *operands, size_t count, struct buf *out, bool *deleted,
+                         basin_error *err);
     /* may be NULL: then operands are kept apart */
     basin_status (*partial)(void *ctx, struct bytes key, struct bytes older, struct bytes newer,
                             struct buf *out, basin_error *err);
@@ -67,22 +68,23 @@ struct lsm_options {
     uint64_t value_threshold;
     uint64_t buffer_ms;
     uint64_t buffer_bytes;
-    uint64_t log_size_max;     /* of one log file; 0 = 64 MiB */
+    uint64_t log_size_max; /* of one log file; 0 = 64 MiB */
     uint32_t page_size;
     uint32_t level_factor;
-    uint32_t level0_runs;      /* runs of level 0 that start a merge; 0 = 4 */
+    uint32_t level0_runs; /* runs of level 0 that start a merge; 0 = 4 */
     enum codec_id codec;
-    int codec_level;
-    int filter_bits;           /* -1 = none */
+    int codec_level;   /* 0 = 3 */
+    bool stored_codec; /* the stored codec, and level unless given; codec: of a new one */
+    int filter_bits;   /* -1 = none */
     bool no_map;
     struct bytes passphrase;
     struct bytes key;
     struct codec_cost kdf;
     const struct lsm_operator *operators; /* copied; the built-in ones are always there */
     size_t operator_count;
-    const char *name;          /* of this reader */
-    struct rebuild *rebuild;   /* private to repair and salvage */
-    bool untouched;            /* private to check and salvage: not a byte is written */
+    const char *name;        /* of this reader */
+    struct rebuild *rebuild; /* private to repair and salvage */
+    bool untouched;          /* private to check and salvage: not a byte is written */
 };
 
 basin_status lsm_open(const char *path, const struct lsm_options *options, struct lsm **out,
@@ -107,7 +109,7 @@ struct lsm_begin {
     enum lsm_mode mode;
     uint32_t timeout_ms; /* locked: UINT32_MAX = for ever */
     const char *at_pin;
-    uint64_t at_seqno;   /* 0 = newest */
+    uint64_t at_seqno; /* 0 = newest */
     bool no_read_check;
 };
 
@@ -119,8 +121,7 @@ void lsm_abort(struct lsm_txn *txn);
 uint64_t lsm_txn_seqno(const struct lsm_txn *txn);
 struct lsm *lsm_txn_db(const struct lsm_txn *txn);
 
-basin_status lsm_get(struct lsm_txn *txn, struct bytes key, struct bytes *value,
-                     basin_error *err);
+basin_status lsm_get(struct lsm_txn *txn, struct bytes key, struct bytes *value, basin_error *err);
 /* Copies [offset, offset + n); *got, *size may be NULL. NOT_FOUND is an ordinary result. */
 basin_status lsm_read(struct lsm_txn *txn, struct bytes key, uint64_t offset, void *to, size_t n,
                       size_t *got, uint64_t *size, basin_error *err);
@@ -166,8 +167,8 @@ struct bytes lsm_cursor_key(const struct lsm_cursor *c);
 /* The whole value in memory; valid until the next step. */
 basin_status lsm_cursor_value(struct lsm_cursor *c, struct bytes *value, basin_error *err);
 basin_status lsm_cursor_value_size(struct lsm_cursor *c, uint64_t *size, basin_error *err);
-basin_status lsm_cursor_read(struct lsm_cursor *c, uint64_t offset, void *to, size_t n,
-                             size_t *got, basin_error *err);
+basin_status lsm_cursor_read(struct lsm_cursor *c, uint64_t offset, void *to, size_t n, size_t *got,
+                             basin_error *err);
 int lsm_cursor_compare(const struct lsm_cursor *c, struct bytes key);
 
 /* ------------------------------------------------------------------ pins, feed, load */
@@ -182,8 +183,13 @@ basin_status lsm_pin(struct lsm *db, const char *name, const char *owner, uint64
 basin_status lsm_unpin(struct lsm *db, const char *name, basin_error *err);
 basin_status lsm_pin_list(struct lsm *db, lsm_pin_fn *fn, void *ctx, basin_error *err);
 
-enum lsm_change_kind { LSM_CHANGE_PUT, LSM_CHANGE_DELETE, LSM_CHANGE_DELETE_RANGE,
-                       LSM_CHANGE_MERGE, LSM_CHANGE_LOAD };
+enum lsm_change_kind {
+    LSM_CHANGE_PUT,
+    LSM_CHANGE_DELETE,
+    LSM_CHANGE_DELETE_RANGE,
+    LSM_CHANGE_MERGE,
+    LSM_CHANGE_LOAD
+};
 struct lsm_change {
     enum lsm_change_kind kind;
     uint64_t seqno, commit_seqno;
@@ -191,12 +197,11 @@ struct lsm_change {
     uint64_t value_size;
     bool unbounded, out_of_line, last_in_commit;
 };
-basin_status lsm_feed_open(struct lsm *db, uint64_t since, struct lsm_feed **out,
-                           basin_error *err);
+basin_status lsm_feed_open(struct lsm *db, uint64_t since, struct lsm_feed **out, basin_error *err);
 basin_status lsm_feed_next(struct lsm_feed *f, struct lsm_change *change, basin_error *err);
 void lsm_feed_close(struct lsm_feed *f);
-basin_status lsm_feed_hold(struct lsm *db, const char *consumer, uint64_t seqno,
-                           uint64_t bytes_max, basin_error *err);
+basin_status lsm_feed_hold(struct lsm *db, const char *consumer, uint64_t seqno, uint64_t bytes_max,
+                           basin_error *err);
 
 struct lsm_load_options {
     bool unsorted;
@@ -229,8 +234,7 @@ basin_status lsm_check(const char *path, const struct lsm_options *open,
                        const struct lsm_check_options *options, basin_error *err);
 basin_status lsm_repair(const char *path, const char *to, const struct lsm_options *open,
                         const struct lsm_check_options *options, basin_error *err);
-typedef basin_status lsm_pair_fn(void *ctx, struct bytes key, struct bytes value,
-                                 basin_error *err);
+typedef basin_status lsm_pair_fn(void *ctx, struct bytes key, struct bytes value, basin_error *err);
 basin_status lsm_salvage(const char *path, const struct lsm_options *open,
                          const struct lsm_check_options *options, lsm_pair_fn *fn, void *ctx,
                          basin_error *err);

@@ -4,9 +4,8 @@
  * The note that every stratum carries for the day when the checkpoint is lost: bytes and back. Who
  * reads it is rebuild.c. The law is docs/format/meta.md.
  */
+#include "lsm/formats.h"
 #include "lsm/internal.h"
-
-enum { NOTE_VERSION = 0 };
 
 static void
 put_id(struct wr *w, struct object_id id)

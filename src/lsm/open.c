@@ -47,19 +47,20 @@ defaults(struct lsm_options *o, basin_error *err)
         o->level_factor = 10;
     if (o->level0_runs == 0)
         o->level0_runs = 4;
-    if (o->codec_level == 0)
-        o->codec_level = 3;
+    if (o->codec_level == 0 && !o->stored_codec)
+        o->codec_level = CODEC_LEVEL_DEFAULT;
     if (o->filter_bits == 0)
         o->filter_bits = 10;
     lsm__kdf_defaults(o);
     if (o->page_size < STRATUM_PAGE_SIZE_MIN || o->page_size > STRATUM_PAGE_SIZE_MAX ||
-        o->level_factor < 2 || o->codec >= CODEC_COUNT || o->filter_bits > 64 ||
-        o->stratum_size > 64 * MIB || o->log_size_max < LOG_SIZE_START)
+        o->level_factor < 2 || o->codec >= CODEC_COUNT || o->codec_level < 0 ||
+        o->codec_level > CODEC_LEVEL_MAX || o->filter_bits > 64 || o->stratum_size > 64 * MIB ||
+        o->log_size_max < LOG_SIZE_START)
         return error_set(err, BASIN_MISUSE,
-                         "options: page size %u, level factor %u, codec %d, filter bits %d, "
-                         "stratum size %llu",
-                         o->page_size, o->level_factor, (int)o->codec, o->filter_bits,
-                         (unsigned long long)o->stratum_size);
+                         "options: page size %u, level factor %u, codec %d, level %d, "
+                         "filter bits %d, stratum size %llu",
+                         o->page_size, o->level_factor, (int)o->codec, o->codec_level,
+                         o->filter_bits, (unsigned long long)o->stratum_size);
     return BASIN_OK;
 }
 
@@ -102,8 +103,7 @@ copy_operators(struct lsm *db, basin_error *err)
 }
 
 static basin_status
-handle_new(const char *path, const struct lsm_options *options, struct lsm **out,
-           basin_error *err)
+handle_new(const char *path, const struct lsm_options *options, struct lsm **out, basin_error *err)
 {
     basin_status st;
     struct lsm_options o = *options;
@@ -178,8 +178,8 @@ static basin_status
 count_entry(void *ctx, const char *name, basin_error *err)
 {
     size_t *foreign = ctx;
-    static const char *const ours[] = { "lock", "readers", "strata", "values", "ckpt", "log",
-                                        "head", "tmp", "reserve" };
+    static const char *const ours[] = { "lock", "readers", "strata", "values", "ckpt",
+                                        "log",  "head",    "tmp",    "reserve" };
 
     (void)err;
     for (size_t i = 0; i < COUNT_OF(ours); i++)
@@ -283,8 +283,7 @@ take_lock(struct lsm *db, basin_error *err)
         st = os_lock(db->lock_file, 0, 1, OS_LOCK_EXCLUSIVE, err);
         if (st != BASIN_BUSY)
             break;
-        if (db->os->ops->monotonic_ns(db->os) - begin >=
-            db->o.lock_timeout_ms * UINT64_C(1000000))
+        if (db->os->ops->monotonic_ns(db->os) - begin >= db->o.lock_timeout_ms * UINT64_C(1000000))
             return name_holder(db, err);
         db->os->ops->sleep_ns(db->os, 5000000);
     }

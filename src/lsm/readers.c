@@ -14,9 +14,9 @@
  */
 #include <stdio.h>
 
+#include "lsm/formats.h"
 #include "lsm/readers.h"
 
-#define READERS_MAGIC "BASINRDR"
 enum {
     AT_VERSION = 8,
     AT_DATABASE = 16,
@@ -62,7 +62,7 @@ make_static(const struct lsm *db, uint8_t h[AT_SEQUENCE])
 {
     memset(h, 0, AT_SEQUENCE);
     memcpy(h, READERS_MAGIC, 8);
-    store_u32(h + AT_VERSION, READERS_FORMAT);
+    store_u32(h + AT_VERSION, READERS_VERSION);
     store_u64(h + AT_DATABASE, db->database_id[0]);
     store_u64(h + AT_DATABASE + 8, db->database_id[1]);
     store_u64(h + AT_HASH, hash64(h, AT_HASH, 0));
@@ -115,8 +115,8 @@ make_header(struct readers *t, uint64_t slots)
 static uint64_t
 slots_in(uint64_t size)
 {
-    uint64_t slots = size < READERS_HEADER_SIZE ? 0
-                                                : (size - READERS_HEADER_SIZE) / READERS_SLOT_SIZE;
+    uint64_t slots =
+        size < READERS_HEADER_SIZE ? 0 : (size - READERS_HEADER_SIZE) / READERS_SLOT_SIZE;
 
     return MIN_OF(slots, (uint64_t)READERS_SLOTS_MAX);
 }
@@ -548,8 +548,8 @@ name_holder(void *ctx, const struct slot *s)
 {
     struct buf *names = ctx;
 
-    return names->size < 160 && buf_add(names, names->size ? ", " : "", names->size ? 2 : 0) ==
-                                    BASIN_OK &&
+    return names->size < 160 &&
+           buf_add(names, names->size ? ", " : "", names->size ? 2 : 0) == BASIN_OK &&
            buf_add(names, s->name, strlen(s->name)) == BASIN_OK;
 }
 
@@ -562,8 +562,7 @@ table_full(struct readers *t, basin_error *err)
     buf_init(&names, t->db->mem);
     (void)scan(t, name_holder, &names);
     st = error_set(err, BASIN_LIMIT, "%d readers have the database open, among them %.*s",
-                   READERS_SLOTS_MAX, (int)names.size,
-                   names.data ? (const char *)names.data : "");
+                   READERS_SLOTS_MAX, (int)names.size, names.data ? (const char *)names.data : "");
     error_hint(err, "close some of them");
     buf_release(&names);
     return st;

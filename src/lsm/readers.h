@@ -17,7 +17,6 @@
 #include "lsm/internal.h"
 
 enum {
-    READERS_FORMAT = 0, /* draft */
     READERS_HEADER_SIZE = 4096,
     READERS_SLOT_SIZE = 128,
     READERS_NAME_SIZE = 64,

@@ -134,6 +134,12 @@ repair_to(const char *path, const char *to, const struct lsm_options *open,
     o.read_only = o.must_exist = false;
     o.must_create = true;
     TRY(open_source(path, open, &b, &from, err)); /* first: nothing is made for a wrong path */
+    o.page_size = from->o.page_size;
+    o.level_factor = from->o.level_factor;
+    if (o.stored_codec) {
+        o.codec = from->o.codec;
+        o.codec_level = from->o.codec_level;
+    }
     TRY(lsm_open(to, &o, &db, err));
     TRY(lsm_load_open(db, &how, &load, err));
     TRY(each_pair(from, load_pair, load, err));

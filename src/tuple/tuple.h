@@ -16,6 +16,7 @@
 #include "base/base.h"
 
 enum {
+    TUPLE_VERSION = 0, /* draft */
     TUPLE_VARINT_MAX = 9,
     TUPLE_BNUM_MAX = 12,
     TUPLE_CUT_AT = 2048,

@@ -141,8 +141,13 @@ runs 0 basin get safe2 gold --key-file key
 
 # page size and codec
 for codec in none lz4 zstd; do
-    runs 0 basin init "c_$codec" --page-size 1K
-    shell_runs 0 "seq 5000 | basin import c_$codec - --format lines --bulk --codec $codec"
+    runs 0 basin init "c_$codec" --page-size 1K --codec $codec
+    shell_runs 0 "seq 5000 | basin import c_$codec - --format lines --bulk"
+    size=$(cat "c_$codec"/strata/* | wc -c)
+    [ $codec = none ] && plain=$size
+    checks=$((checks + 1))
+    [ $codec = none ] || [ "$size" -lt $((plain * 3 / 4)) ] ||
+        fail "init --codec $codec does not last: $size bytes, uncompressed $plain"
     runs 0 basin check "c_$codec" --deep
     printed sound
     runs 0 basin compact "c_$codec" --codec none
