@@ -4,6 +4,7 @@
 #include "document.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -74,4 +75,47 @@ document_next(struct document *d, struct document_row *row)
         }
     }
     return false;
+}
+
+/* ------------------------------------------------------------------ bytes */
+
+void
+document_hex(const char *name, unsigned n, struct buf *to)
+{
+    struct document d;
+    char *at, *end = NULL;
+
+    document_open(&d, name);
+    at = (char *)d.text.data;
+    for (unsigned i = 0; at != NULL && i <= n; i++) {
+        at = strstr(at, "```hex\n");
+        at = at != NULL ? at + 7 : NULL;
+    }
+    end = at != NULL ? strstr(at, "```") : NULL;
+    if (end == NULL)
+        fail_msg("%s: there is no block %u of bytes", name, n);
+    *end = '\0';
+    for (char *line = at; *line != '\0'; line = strchr(line, '\n') + 1) {
+        char *p = strchr(line, ':');
+        unsigned byte;
+        assert_non_null(p);
+        while (p[1] == ' ' && p[2] != ' ' && sscanf(p + 2, "%2x", &byte) == 1) {
+            uint8_t b = (uint8_t)byte;
+            assert_int_equal(buf_add(to, &b, 1), BASIN_OK);
+            p += 3; /* at the last digit */
+        }
+    }
+    document_close(&d);
+}
+
+void
+document_expect(struct bytes have, struct bytes want)
+{
+    for (size_t i = 0; !bytes_equal(have, want) && i < have.size; i++) {
+        if (i % 16 == 0)
+            print_error("\n%04zx:", i);
+        print_error(" %02x", have.data[i]);
+    }
+    assert_int_equal(have.size, want.size);
+    assert_memory_equal(have.data, want.data, want.size);
 }

@@ -29,4 +29,10 @@ void document_close(struct document *d);
 /* The next row that is not a table's head; false at the end of the page. */
 bool document_next(struct document *d, struct document_row *row);
 
+/* The bytes of the page's n-th (from 0) block of lines "0010: 0a 0b ...   comment" between "```hex"
+ * and "```" are appended; fails the test when there is none. */
+void document_hex(const char *name, unsigned n, struct buf *to);
+/* The test fails unless they are equal; then it shows `have` as such lines. */
+void document_expect(struct bytes have, struct bytes want);
+
 #endif

@@ -4,59 +4,9 @@
  * The worked examples of docs/format/stratum.md and docs/format/value-stratum.md: the bytes in the
  * documents are what the writers write, and what the readers read.
  */
-#include "model/data.h"
+#include "model/document.h"
 #include "stratum/format.h"
 #include "stratum/shelf.h"
-
-/* The hex lines between "```hex" and "```" of a document: offset, colon, bytes, maybe a comment. */
-static void
-example_of(const char *document, struct buf *to)
-{
-    char path[512];
-    struct buf file;
-    char *at, *end;
-
-    buf_init(&file, &base_malloc);
-    test_source_path(document, path, sizeof(path));
-    assert_true(test_read_file(path, &file));
-    assert_int_equal(buf_add(&file, "", 1), BASIN_OK);
-    at = strstr((char *)file.data, "```hex\n");
-    assert_non_null(at);
-    end = strstr(at + 7, "```");
-    assert_non_null(end);
-    *end = 0;
-    for (char *line = at + 7; *line; line = strchr(line, '\n') + 1) {
-        char *p = strchr(line, ':');
-        unsigned byte;
-        assert_non_null(p);
-        while (p[1] == ' ' && p[2] != ' ' && sscanf(p + 2, "%2x", &byte) == 1) {
-            uint8_t b = (uint8_t)byte;
-            assert_int_equal(buf_add(to, &b, 1), BASIN_OK);
-            p += 3; /* at the last digit */
-        }
-    }
-    buf_release(&file);
-}
-
-static void
-print_hex(struct bytes b)
-{
-    for (size_t i = 0; i < b.size; i += 16) {
-        fprintf(stderr, "%04zx:", i);
-        for (size_t k = i; k < b.size && k < i + 16; k++)
-            fprintf(stderr, " %02x", b.data[k]);
-        fprintf(stderr, "\n");
-    }
-}
-
-static void
-expect_bytes(struct bytes have, struct bytes want)
-{
-    if (!bytes_equal(have, want))
-        print_hex(have);
-    assert_int_equal(have.size, want.size);
-    assert_memory_equal(have.data, want.data, want.size);
-}
 
 static void
 write_example(struct shelf *s)
@@ -89,8 +39,8 @@ stratum_example_is_what_the_document_shows(void **state)
     shelf_init(&s);
     write_example(&s);
     shelf_open(&s, true);
-    example_of("docs/format/stratum.md", &want);
-    expect_bytes(buf_bytes(&s.bytes), buf_bytes(&want));
+    document_hex("docs/format/stratum.md", 0, &want);
+    document_expect(buf_bytes(&s.bytes), buf_bytes(&want));
     must_be_ok(&s, stratum_cursor_first(s.cursor, &s.err));
     while (stratum_cursor_valid(s.cursor)) {
         const struct entry *e = stratum_cursor_entry(s.cursor);
@@ -130,8 +80,8 @@ value_example_is_what_the_document_shows(void **state)
     assert_int_equal(value_writer_add(w, text("basin"), NULL), BASIN_OK);
     assert_int_equal(value_writer_end(w, &ref, NULL), BASIN_OK);
     assert_int_equal(value_writer_finish(w, &count, &size, NULL), BASIN_OK);
-    example_of("docs/format/value-stratum.md", &want);
-    expect_bytes(buf_bytes(&have), buf_bytes(&want));
+    document_hex("docs/format/value-stratum.md", 0, &want);
+    document_expect(buf_bytes(&have), buf_bytes(&want));
     assert_int_equal(ref.at, 0);
     assert_int_equal(ref.size, 12);
     assert_int_equal(ref.stored, 32);
