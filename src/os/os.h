@@ -262,6 +262,10 @@ void os_sim_crash(struct os_sim *sim, enum os_crash_mode mode);
 /* The n-th (from 1) call that changes something from now on does its work not at all and crashes
  * the machine: it and every later call return IO until os_sim_crash. 0 = never. */
 void os_sim_crash_at(struct os_sim *sim, uint64_t n);
+/* Called before each change with what it is ("write", "fdatasync", "link" ...) and of which path;
+ * crashes: the machine goes down instead. fn calls nothing of the machine. NULL = nobody. */
+typedef void os_sim_watch_fn(void *ctx, const char *verb, const char *path, bool crashes);
+void os_sim_watch(struct os_sim *sim, os_sim_watch_fn *fn, void *ctx);
 /* The n-th call (reads included) from now on fails once with this status (IO or NO_SPACE); a
  * failed write leaves a random part of it written; a failed sync marks its pages clean although
  * they are not on disk, so that a later sync does not write them (ATC'20). 0 = never. */

@@ -50,16 +50,24 @@ is_failing(const struct os_sim *sim)
     return sim->fail_all ? sim->calls >= sim->fail_at : sim->calls == sim->fail_at;
 }
 
+bool
+sim__change(struct os_sim *sim, const char *verb, const char *path)
+{
+    if (sim->crashed)
+        return false;
+    sim->changes++;
+    sim->crashed = sim->changes == sim->crash_at;
+    if (sim->watch)
+        sim->watch(sim->watch_ctx, verb, path, sim->crashed);
+    return !sim->crashed;
+}
+
 basin_status
 sim__call(struct os_sim *sim, bool change, const char *verb, const char *path, basin_error *err)
 {
     sim->injected = false;
     sim->calls++;
-    if (!sim->crashed && change) {
-        sim->changes++;
-        sim->crashed = sim->changes == sim->crash_at;
-    }
-    if (sim->crashed)
+    if (change ? !sim__change(sim, verb, path) : sim->crashed)
         return error_set_os(err, EIO, "%s %s: the machine is down", verb, path);
     if (!is_failing(sim))
         return BASIN_OK;
@@ -72,6 +80,13 @@ void
 os_sim_crash_at(struct os_sim *sim, uint64_t n)
 {
     sim->crash_at = n ? sim->changes + n : 0;
+}
+
+void
+os_sim_watch(struct os_sim *sim, os_sim_watch_fn *fn, void *ctx)
+{
+    sim->watch = fn;
+    sim->watch_ctx = ctx;
 }
 
 static void

@@ -145,6 +145,7 @@ struct sim_map {
     size_t at;            /* in the file */
     size_t size;
     bool writable;
+    char path[];
 };
 
 /* What a process sees of the machine. */
@@ -176,6 +177,8 @@ struct os_sim {
     bool fail_all;
     bool injected; /* the last call failed by injection */
     bool crashed;
+    os_sim_watch_fn *watch; /* NULL = nobody watches */
+    void *watch_ctx;
 
     struct sim_inode *inodes; /* oldest */
     struct sim_inode *inodes_last;
@@ -203,6 +206,8 @@ sim_of(struct os *os)
 /* sim.c. Counts a call, and fails it when the machine is down or a fault is armed for it. */
 basin_status sim__call(struct os_sim *sim, bool change, const char *verb, const char *path,
                        basin_error *err);
+/* Counts a change; false when the machine goes down instead, or is down. */
+bool sim__change(struct os_sim *sim, const char *verb, const char *path);
 basin_status sim__no_mem(basin_error *err, const char *verb, const char *path);
 uint64_t sim__chance(uint64_t *state);
 uint64_t sim__chance_below(uint64_t *state, uint64_t n);

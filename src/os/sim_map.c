@@ -50,7 +50,7 @@ sim__map(struct os_file *file, uint64_t at, size_t size, bool write, struct os_m
     *out = NULL;
     TRY(sim__file_call(f, false, "map", err));
     TRY(check_map(f, at, size, write, err));
-    m = mem_new(sim->mem, sizeof *m);
+    m = mem_new(sim->mem, sizeof *m + strlen(f->path) + 1);
     if (!m) {
         st = sim__no_mem(err, "map", f->path);
         goto out;
@@ -64,6 +64,7 @@ sim__map(struct os_file *file, uint64_t at, size_t size, bool write, struct os_m
     m->at = (size_t)at;
     m->size = size;
     m->writable = write;
+    memcpy(m->path, f->path, strlen(f->path) + 1);
     sim__inode_ref(inode);
     sim__inode_use(sim, inode, &inode->opens);
     sim->handles++;
@@ -94,7 +95,7 @@ sim__unmap(struct os_map *map)
     }
     must(sim->handles > 0);
     sim->handles--;
-    mem_free(sim->mem, m, sizeof *m);
+    mem_free(sim->mem, m, sizeof *m + strlen(m->path) + 1);
 }
 
 uint8_t *
@@ -105,20 +106,6 @@ sim__map_data(struct os_map *map)
     return m->buffer->data + m->at;
 }
 
-/* Whether the machine still runs for this map; counts the change. */
-static bool
-map_change(struct sim_map *m)
-{
-    struct os_sim *sim = sim_of(m->base.os);
-
-    if (sim->crashed || !m->inode)
-        return false;
-    sim->changes++;
-    if (sim->changes == sim->crash_at)
-        sim->crashed = true;
-    return !sim->crashed;
-}
-
 void
 sim__map_write(struct os_map *map, size_t at, const void *p, size_t n)
 {
@@ -126,7 +113,7 @@ sim__map_write(struct os_map *map, size_t at, const void *p, size_t n)
     size_t done = 0;
 
     must(m->writable && at <= m->size && n <= m->size - at);
-    if (n == 0 || !map_change(m))
+    if (n == 0 || !m->inode || !sim__change(sim_of(m->base.os), "map write", m->path))
         return;
     while (done < n) {
         uint64_t here = m->at + at + done;

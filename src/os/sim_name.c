@@ -471,7 +471,7 @@ sim__sync_dir(struct os *os, const char *path, basin_error *err)
     struct os_sim *sim = sim_of(os);
     struct sim_place place;
     bool found = sim__walk(sim, path, &place, NULL) == BASIN_OK && place.inode;
-    basin_status st = sim__call(sim, true, "sync", path, err);
+    basin_status st = sim__call(sim, true, "sync dir", path, err);
 
     if (st != BASIN_OK && sim->injected && found)
         sync_names_failed(sim, place.inode);
