@@ -210,6 +210,8 @@ basin_status lsm__log_append(struct log_file *l, enum record_type type, uint64_t
 basin_status lsm__log_sync(struct log_file *l, basin_error *err);
 /* Makes the record at a place unreadable, in memory at least: what it says did not come true. */
 void lsm__log_void(struct log_file *l, uint64_t at);
+/* Puts the records of an earlier log into new blocks, on disk. */
+basin_status lsm__log_rewrite(struct lsm *db, uint64_t epoch, basin_error *err);
 /* Makes the name of the current log durable, once. Any thread; takes mu. */
 basin_status lsm__log_settle(struct lsm *db, basin_error *err);
 
@@ -605,6 +607,8 @@ struct output_options {
     size_t stale_count;
     const struct range_tombstone *ranges; /* fragments ascending, clipped into the outputs */
     size_t range_count;
+    struct lsm_stratum *const *between; /* ascending: no stratum of the output lies across one */
+    size_t between_count;
 };
 basin_status lsm__output_open(const struct output_options *options, struct output **out,
                               basin_error *err);

@@ -123,6 +123,8 @@ rewrite(const struct merge_plan *p, const uint64_t *snapshots, size_t snapshot_c
                                       .seqno_elide = p->keep_seqnos ? 0 : snapshots[0],
                                       .consumed = p->inputs,
                                       .consumed_count = p->input_count,
+                                      .between = p->between,
+                                      .between_count = p->between_count,
                                       .size_max = db->o.stratum_size };
 
     TRY(collect_ranges(p, &raw, &raw_count, err));

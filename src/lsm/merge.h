@@ -9,7 +9,7 @@
 enum { MERGE_STALE_MAX = 16 };
 
 /*
- * Inputs are counted references, marked in_merge. Group 0 .. run_count - 1 are runs, newest first;
+ * Inputs are counted references, marked in_merge; what lies between is counted, too. Group 0 .. run_count - 1 are runs, newest first;
  * the strata of a group ascend.
  */
 struct merge_plan {
@@ -22,6 +22,8 @@ struct merge_plan {
     size_t input_count, input_capacity;
     struct lsm_run *runs;
     size_t run_count;
+    struct lsm_stratum **between; /* of the destination, inputs on both sides of it; ascending */
+    size_t between_count, between_capacity;
     struct object_id stale[MERGE_STALE_MAX]; /* value strata more than half dead: moved out of */
     size_t stale_count;
     uint64_t bytes;

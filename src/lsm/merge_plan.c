@@ -116,6 +116,65 @@ compare_inputs(const void *a, const void *b)
     return bytes_compare(buf_bytes(&x->first_key), buf_bytes(&y->first_key));
 }
 
+/* The inputs that begin first and last. */
+struct extent {
+    const struct lsm_stratum *first, *last;
+};
+
+static void
+extent_of(const struct merge_plan *p, struct extent *e)
+{
+    e->first = e->last = p->inputs[0];
+    for (size_t i = 1; i < p->input_count; i++) {
+        struct bytes key = buf_bytes(&p->inputs[i]->first_key);
+        if (bytes_compare(key, buf_bytes(&e->first->first_key)) < 0)
+            e->first = p->inputs[i];
+        if (bytes_compare(key, buf_bytes(&e->last->first_key)) > 0)
+            e->last = p->inputs[i];
+    }
+}
+
+/* Whether s, which no input meets, is in the destination and has inputs on both sides. */
+static bool
+lies_between(const struct merge_plan *p, const struct extent *e, const struct lsm_stratum *s)
+{
+    struct bytes key = buf_bytes(&s->first_key);
+
+    return s->level == p->to_level && !s->in_merge &&
+           bytes_compare(buf_bytes(&e->first->first_key), key) < 0 &&
+           bytes_compare(key, buf_bytes(&e->last->first_key)) < 0;
+}
+
+/* What is not touched in the destination, but lies between inputs, must not be written across. */
+static basin_status
+note_between(struct merge_plan *p, basin_error *err)
+{
+    const struct manifest *m = &p->db->manifest;
+    struct extent e;
+    size_t n = 0;
+
+    if (p->to_level == 0)
+        return BASIN_OK;
+    extent_of(p, &e);
+    for (size_t i = 0; i < m->stratum_count; i++)
+        n += lies_between(p, &e, m->strata[i]);
+    if (n == 0)
+        return BASIN_OK;
+    p->between = mem_new(p->db->mem, n * sizeof(*p->between));
+    if (p->between == NULL)
+        return error_set(err, BASIN_NO_MEM, "no memory for %zu strata", n);
+    p->between_capacity = n;
+    for (size_t i = 0; i < m->stratum_count; i++) {
+        if (!lies_between(p, &e, m->strata[i]))
+            continue;
+        lsm__stratum_ref(m->strata[i]);
+        p->between[p->between_count++] = m->strata[i];
+    }
+    if (n > 1)
+        sort_items(p->between, n, sizeof(*p->between), compare_inputs);
+    return BASIN_OK;
+}
+
 /* Sorts the inputs, cuts them into runs and finds out what may be dropped or only moved. */
 static basin_status
 finish_plan(struct merge_plan *p, bool may_move, basin_error *err)
@@ -142,7 +201,7 @@ finish_plan(struct merge_plan *p, bool may_move, basin_error *err)
     for (size_t i = 0; i < m->stratum_count && p->bottom; i++)
         if (m->strata[i]->level > p->to_level && overlaps_inputs(p, p->input_count, m->strata[i]))
             p->bottom = false;
-    return BASIN_OK;
+    return p->move ? BASIN_OK : note_between(p, err);
 }
 
 void
@@ -154,6 +213,9 @@ lsm__merge_plan_release(struct merge_plan *p)
         p->inputs[i]->in_merge = false;
         lsm__stratum_unref(p->inputs[i]);
     }
+    for (size_t i = 0; i < p->between_count; i++)
+        lsm__stratum_unref(p->between[i]);
+    mem_free(mem, p->between, p->between_capacity * sizeof(*p->between));
     mem_free(mem, p->inputs, p->input_capacity * sizeof(*p->inputs));
     mem_free(mem, p->runs, p->runs ? p->input_capacity * sizeof(*p->runs) : 0);
     *p = (struct merge_plan){ .db = p->db };

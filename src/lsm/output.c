@@ -23,6 +23,7 @@ struct output {
     size_t use_count, use_capacity;
     struct lsm_stratum **strata;
     size_t count, capacity;
+    size_t passed; /* of what lies between, behind the output so far */
     uint64_t bytes;
     struct value_out *values; /* values copied out of stale value strata */
     struct buf ref;
@@ -255,6 +256,39 @@ out:
     return st;
 }
 
+/* Ends the output so far before the next stratum that lies between. */
+static basin_status
+pass_between(struct output *o, basin_error *err)
+{
+    basin_status st;
+    struct bytes to = buf_bytes(&o->o.between[o->passed]->first_key);
+    size_t ranges;
+
+    if (o->writer == NULL) {
+        TRY(add_ranges(o, &to, false, &ranges, err));
+        if (ranges > 0)
+            TRY(begin_stratum(o, err));
+    }
+    if (o->writer != NULL)
+        TRY(end_stratum(o, &to, err));
+    o->passed++;
+out:
+    return st;
+}
+
+/* Whether a range lies behind the next stratum between. */
+static bool
+ranges_go_on(const struct output *o)
+{
+    struct bytes to = buf_bytes(&o->o.between[o->passed]->first_key);
+    const struct range_tombstone *last;
+
+    if (o->o.range_count == 0)
+        return false;
+    last = &o->o.ranges[o->o.range_count - 1]; /* ranges do not meet what lies between */
+    return bytes_compare(last->begin, to) >= 0;
+}
+
 basin_status
 lsm__output_add(struct output *o, const struct entry *entry, basin_error *err)
 {
@@ -263,7 +297,9 @@ lsm__output_add(struct output *o, const struct entry *entry, basin_error *err)
 
     if (UNLIKELY(e->kind == ENTRY_REF && o->o.stale_count > 0))
         TRY(move_value(o, e, err));
-
+    while (UNLIKELY(o->passed < o->o.between_count) &&
+           bytes_compare(buf_bytes(&o->o.between[o->passed]->first_key), e->key) <= 0)
+        TRY(pass_between(o, err));
     if (o->writer != NULL && o->o.size_max && o->has_entries &&
         stratum_writer_size(o->writer) >= o->o.size_max &&
         !bytes_equal(buf_bytes(&o->last_key), e->key))
@@ -292,6 +328,8 @@ lsm__output_finish(struct output *o, basin_error *err)
     basin_status st = BASIN_OK;
     size_t ranges = 0;
 
+    while (o->passed < o->o.between_count && ranges_go_on(o))
+        TRY(pass_between(o, err));
     if (o->writer == NULL && o->o.range_count > 0) {
         TRY(add_ranges(o, NULL, false, &ranges, err));
         if (ranges > 0)
