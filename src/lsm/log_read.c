@@ -59,13 +59,9 @@ check_header(struct log_reader *r, const uint8_t *p, basin_error *err)
 
     for (size_t i = 104; i < 112; i++)
         zeros = zeros && p[i] == 0;
-    if (memcmp(p, LOG_MAGIC, 8) != 0)
-        return error_set(err, BASIN_CORRUPT, "log/%llu: not a Basin log", epoch);
     if (load_u32(p + 8) != LOG_VERSION)
         return error_set(err, BASIN_VERSION, "log/%llu: format %u, this build reads %u", epoch,
                          load_u32(p + 8), LOG_VERSION);
-    if (load_u64(p + 16) != db->database_id[0] || load_u64(p + 24) != db->database_id[1])
-        return error_set(err, BASIN_CORRUPT, "log/%llu: belongs to another database", epoch);
     if (load_u32(p + 12) > LOG_FLAG_SEALED || !zeros ||
         memcmp(p + LOG_COPIED_AT, p + LOG_COPY_AT, LOG_COPY_SIZE) != 0)
         return error_set(err, BASIN_CORRUPT, "log/%llu: flags %u, or reserved bytes are used",
@@ -74,6 +70,15 @@ check_header(struct log_reader *r, const uint8_t *p, basin_error *err)
         return error_set(err, BASIN_CORRUPT, "log/%llu: sealed %u, the database %d", epoch,
                          load_u32(p + 12), db->encrypted);
     return BASIN_OK;
+}
+
+/* Blocks that were never written may hold what was there before: a file of another kind, which may
+ * end with the same checksum, or another database's log. */
+static bool
+is_rubbish(const struct log_reader *r, const uint8_t *p)
+{
+    return memcmp(p, LOG_MAGIC, 8) != 0 || load_u64(p + 16) != r->db->database_id[0] ||
+           load_u64(p + 24) != r->db->database_id[1];
 }
 
 /* Without a header that counts the log is empty: it was never synced. */
@@ -90,6 +95,8 @@ read_header(struct log_reader *r, basin_error *err)
                     mend_header(r, p, LOG_COPIED_AT, mended);
         p = r->mended ? mended : NULL;
     }
+    if (p != NULL && is_rubbish(r, p))
+        p = NULL;
     if (p != NULL)
         TRY(check_header(r, p, err));
     if (p == NULL || load_u64(p + 32) != r->epoch) { /* a recycled file shows an older epoch */
