@@ -252,6 +252,9 @@ at_end(struct lsm_feed *f, uint64_t visible, basin_error *err)
     TRY(log_after(f->db, f->at.epoch, &next, err));
     if (next == 0 && f->next > visible)
         return BASIN_END;
+    f->at.at = MAX_OF(f->at.at, (uint64_t)LOG_HEADER_SIZE);
+    if (next == 0 && place_compare(f->at, lsm__committed(f->db)) >= 0)
+        return too_old(f->next, err); /* a crash took it from the log, not from the strata */
     if (next == 0)
         return missing(f->at, "a commit is missing", err);
     f->at = (struct place){ next, 0 };

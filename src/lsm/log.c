@@ -14,6 +14,8 @@
 
 #include "lsm/log_format.h"
 
+enum { LOG_COPY_PIECE = 128 * 1024 };
+
 basin_status
 lsm__log_path(const struct lsm *db, uint64_t epoch, char *to, size_t size, basin_error *err)
 {
@@ -199,6 +201,79 @@ lsm__log_create(struct lsm *db, uint64_t epoch, struct log_file **out, basin_err
     l = NULL;
 out:
     lsm__log_unref(l);
+    return st;
+}
+
+/* ------------------------------------------------------------------ after a crash */
+
+/* Where the records of a log end. */
+static basin_status
+find_end(struct lsm *db, uint64_t epoch, uint64_t *end, basin_error *err)
+{
+    basin_status st;
+    struct log_reader r;
+    struct record rec;
+
+    TRY(lsm__log_reader_open(db, (struct place){ epoch, 0 }, &r, err));
+    while ((st = lsm__log_reader_next(&r, &rec, err)) == BASIN_OK)
+        ;
+    *end = r.size ? r.at : 0;
+    lsm__log_reader_close(&r);
+    if (st == BASIN_END)
+        st = BASIN_OK;
+out:
+    return st;
+}
+
+static basin_status
+copy_bytes(struct lsm *db, const char *from, const char *to, uint64_t n, basin_error *err)
+{
+    basin_status st;
+    struct os_file *in = NULL, *out = NULL;
+    struct buf piece;
+    size_t got;
+
+    buf_init(&piece, db->mem);
+    TRY(error_mem(buf_reserve(&piece, LOG_COPY_PIECE), err));
+    TRY(os_open(db->os, from, OS_READ, &in, err));
+    TRY(os_open(db->os, to, OS_WRITE | OS_CREATE, &out, err));
+    for (uint64_t at = 0; at < n; at += got) {
+        TRY(os_read(in, at, piece.data, (size_t)MIN_OF(n - at, (uint64_t)LOG_COPY_PIECE), &got,
+                    err));
+        if (got == 0)
+            FAIL(err, BASIN_CORRUPT, "%s: ends at byte %llu of %llu", from,
+                 (unsigned long long)at, (unsigned long long)n);
+        TRY(os_write(out, at, piece.data, got, err));
+    }
+    TRY(os_sync(out, false, err));
+out:
+    os_close(in);
+    os_close(out);
+    buf_release(&piece);
+    return st;
+}
+
+/*
+ * Puts the records of an earlier log into new blocks, on disk: its own may be clean in the page
+ * cache and yet not there (decision 12). The spare takes them and then the name.
+ */
+basin_status
+lsm__log_rewrite(struct lsm *db, uint64_t epoch, basin_error *err)
+{
+    basin_status st;
+    char path[PATH_SIZE_MAX + 64], spare[PATH_SIZE_MAX + 64];
+    uint64_t end = 0;
+
+    TRY(lsm__log_path(db, epoch, path, sizeof(path), err));
+    TRY(find_end(db, epoch, &end, err));
+    if (end <= LOG_HEADER_SIZE)
+        goto out;
+    spare_path(db, spare, sizeof(spare));
+    TRY(copy_bytes(db, path, spare, end, err));
+    TRY(db->os->ops->rename(db->os, spare, path, err));
+    (void)snprintf(path, sizeof(path), "%s/log", db->path);
+    TRY(db->os->ops->sync_dir(db->os, path, err));
+out:
     return st;
 }
 

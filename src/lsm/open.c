@@ -413,6 +413,25 @@ left_behind(const struct lsm *db, const struct recovery *r)
             r->logs[0] < MIN_OF(db->manifest.replay_from.epoch, r->checkpoint.epoch));
 }
 
+/* What recovery replayed is in memory, and soon in strata; a consumer of the change feed that holds
+ * log reads it there, so there, too, it has to be on disk. */
+static basin_status
+secure_held_logs(struct lsm *db, const struct recovery *r, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    uint64_t held;
+
+    if (db->manifest.hold_count == 0)
+        return BASIN_OK;
+    TRY(lsm__feed_keep_epoch(db, &held, err));
+    held = MAX_OF(held, db->manifest.replay_from.epoch);
+    for (size_t i = 0; i < r->log_count; i++)
+        if (r->logs[i] >= held)
+            TRY(lsm__log_rewrite(db, r->logs[i], err));
+out:
+    return st;
+}
+
 /*
  * After a crash nothing is built on what recovery found: the manifest is written anew as a
  * checkpoint, and the tail that the log holds is flushed (decision 12). A clean tail that is small
@@ -435,6 +454,8 @@ settle(struct lsm *db, const struct recovery *r, basin_error *err)
             TRY(lsm__remove_covered(db, err));
         goto out;
     }
+    if (!safe)
+        TRY(secure_held_logs(db, r, err));
     if (empty) {
         db->manifest.replay_from = here;
         db->manifest.replay_seqno = db->last_seqno;
@@ -573,6 +594,7 @@ close_writer(struct lsm *db, basin_error *err)
     if (db->manifest.edits - db->checkpoint_edits > 8 ||
         db->manifest.replay_from.epoch > db->covered_epoch)
         TRY(lsm__checkpoint(db, err));
+    TRY(lsm__log_sync(db->log, err)); /* who reads the record trusts what lies before it */
     lsm__edit_clean(&clean);
     st = lsm__submit(db, &r, err);
     if (st != BASIN_OK && r.place.epoch != 0) /* not clean: it is not on disk */
