@@ -30,8 +30,8 @@ fuzz: ## fuzz each decoder; SECONDS=600 in sum
 	cmake --build build-fuzz --target fuzzers
 	sh tools/fuzz.sh build-fuzz $(or $(SECONDS),600)
 
-torture: ## the random tests at SCALE=200 with new seeds, under sanitizers
-	sh tools/torture.sh $(or $(SCALE),200)
+torture: ## the random tests at SCALE=200 with new seeds, under sanitizers; CRASHES=1000000
+	sh tools/torture.sh $(or $(SCALE),200) 1 $(or $(CRASHES),1000000)
 
 install: all ## install under PREFIX (/usr/local) below DESTDIR
 	cmake --install $(BUILD) --prefix "$(PREFIX)"

@@ -9,8 +9,8 @@
 enum { MERGE_STALE_MAX = 16 };
 
 /*
- * Inputs are counted references, marked in_merge; what lies between is counted, too. Group 0 .. run_count - 1 are runs, newest first;
- * the strata of a group ascend.
+ * Inputs are counted references, marked in_merge; what lies between is counted, too. Groups 0 ..
+ * run_count - 1 are runs, newest first; the strata of a group ascend.
  */
 struct merge_plan {
     struct lsm *db;

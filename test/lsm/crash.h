@@ -228,27 +228,4 @@ rig_check_files(struct rig *r)
     }
 }
 
-/* ------------------------------------------------------------------ crashing */
-
-/* One life of the process: opens unless it is open, works, crashes at change n or at the end. */
-static inline void
-rig_live(struct rig *r, uint64_t n, size_t steps, bool *lossy, enum os_crash_mode mode)
-{
-    jmp_buf jump;
-
-    r->crashed = &jump;
-    os_sim_crash_at(r->sim, n);
-    if (setjmp(jump) == 0) {
-        rig_recover(r, *lossy);
-        *lossy = false;
-        for (size_t i = 0; i < steps; i++)
-            rig_step(r);
-    }
-    r->crashed = NULL;
-    rig_drop(r);
-    os_sim_crash(r->sim, mode);
-    if (mode != OS_CRASH_KILL)
-        *lossy = true;
-}
-
 #endif

@@ -35,8 +35,9 @@ static void
 begin(struct rig *r)
 {
     rig_init(r, 7, true);
-    r->o = (struct lsm_options){ .mem = &r->memory.table, .os = r->os, .no_threads = true,
-                                 .level0_runs = 8, .page_size = 256 };
+    r->o = (struct lsm_options){
+        .mem = &r->memory.table, .os = r->os, .no_threads = true, .level0_runs = 8, .page_size = 256
+    };
     rig_open(r);
 }
 
