@@ -12,19 +12,19 @@
 
 #include "lsm/read.h"
 
-enum { OPERANDS_INLINE = 32, KEY_TEXT_BYTES = 24 };
+enum { OPERANDS_INLINE = 32, KEY_TEXT_BYTES = 24, RUNS_AT_ONCE = 4 };
 
 /* What the search has met so far, newest first. */
 struct gather {
     const struct sight *at;
     struct bytes key;
     struct lsm_found *f;
-    bool done;             /* nothing older counts */
-    bool has_base;         /* f->kind and f->value */
+    bool done;     /* nothing older counts */
+    bool has_base; /* f->kind and f->value */
     struct bytes *operands;
     size_t count, capacity; /* capacity 0: the inline ones */
     struct bytes few[OPERANDS_INLINE];
-    struct arena copies;   /* of what lies in pages */
+    struct arena copies; /* of what lies in pages */
 };
 
 static void
@@ -69,8 +69,8 @@ add_operand(struct gather *g, struct bytes operand, uint64_t seqno, basin_error 
 
     note_seqno(g, seqno);
     if (g->count == room) {
-        more = mem->resize(mem->ctx, g->capacity ? g->operands : NULL,
-                           g->capacity * sizeof(*more), 2 * room * sizeof(*more));
+        more = mem->resize(mem->ctx, g->capacity ? g->operands : NULL, g->capacity * sizeof(*more),
+                           2 * room * sizeof(*more));
         if (more == NULL)
             FAIL(err, BASIN_NO_MEM, "no memory for %zu operands", 2 * room);
         if (g->capacity == 0)
@@ -147,12 +147,13 @@ out:
 }
 
 static basin_status
-look_stratum(struct gather *g, struct stratum *s, uint64_t cover, basin_error *err)
+look_stratum(struct gather *g, const struct stratum_aim *aim, uint64_t cover, basin_error *err)
 {
     basin_status st;
+    struct stratum *s = aim->s;
     struct stratum_hit hit = { 0 };
 
-    st = stratum_get(s, g->key, g->at->snapshot, &hit, err);
+    st = stratum_get_aimed(aim, g->key, g->at->snapshot, &hit, err);
     if (st == BASIN_NOT_FOUND)
         return BASIN_OK;
     TRY(st);
@@ -166,30 +167,74 @@ look_stratum(struct gather *g, struct stratum *s, uint64_t cover, basin_error *e
     set_base(g, hit.entry.kind, hit.entry.value, hit.entry.seqno);
     g->f->stratum = s;
     g->f->hit = hit;
+    g->f->in_place = hit.pin == NULL;
+out:
+    return st;
+}
+
+/* A stratum that may hold the key. */
+struct target {
+    struct lsm_stratum *ls; /* NULL: none */
+    struct stratum_aim aim;
+};
+
+/* Aims at the run's stratum, if one may hold the key. */
+static basin_status
+aim_at_run(const struct gather *g, const struct lsm_run *run, uint64_t hash, struct target *t,
+           basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    size_t i = lsm__run_find(run, g->key);
+    struct stratum *s;
+
+    t->ls = NULL;
+    if (i == run->count || !lsm__stratum_begins(run->strata[i], g->key))
+        goto out;
+    if (run->strata[i]->seqno_min > g->at->snapshot)
+        goto out; /* wholly younger: a bulk load has no seqnos inside */
+    TRY(lsm__stratum_read(run->strata[i], &s, err));
+    t->ls = run->strata[i];
+    t->aim.s = s;
+    if (t->ls->entries > 0)
+        t->aim = stratum_aim_at(s, g->key, g->at->snapshot, hash);
 out:
     return st;
 }
 
 static basin_status
-look_run(struct gather *g, const struct lsm_run *run, basin_error *err)
+look_target(struct gather *g, const struct target *t, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    size_t i = lsm__run_find(run, g->key);
-    struct lsm_stratum *ls;
-    struct stratum *s;
     uint64_t cover = 0;
 
-    if (i == run->count || !lsm__stratum_begins(run->strata[i], g->key))
-        goto out;
-    ls = run->strata[i];
-    if (ls->seqno_min > g->at->snapshot) /* wholly younger: a bulk load has no seqnos inside */
-        goto out;
-    TRY(lsm__stratum_read(ls, &s, err));
-    if (ls->range_tombstones > 0)
-        cover = stratum_range_covering(s, g->key, g->at->snapshot);
-    if (ls->entries > 0)
-        TRY(look_stratum(g, s, cover, err));
+    if (t->ls == NULL)
+        return BASIN_OK;
+    if (t->ls->range_tombstones > 0)
+        cover = stratum_range_covering(t->aim.s, g->key, g->at->snapshot);
+    if (t->ls->entries > 0)
+        TRY(look_stratum(g, &t->aim, cover, err));
     g->done |= cover > 0;
+out:
+    return st;
+}
+
+/* Runs [from, to): aims at all of them, then looks from new to old. A run that cannot be read fails
+ * the search only when it gets there. */
+static basin_status
+look_runs(struct gather *g, size_t from, size_t to, uint64_t hash, basin_error *err)
+{
+    basin_status st = BASIN_OK, aimed = BASIN_OK;
+    struct target targets[RUNS_AT_ONCE];
+    size_t count = 0;
+
+    while (from + count < to && aimed == BASIN_OK) {
+        aimed = aim_at_run(g, &g->at->version->runs[from + count], hash, &targets[count], err);
+        count += aimed == BASIN_OK;
+    }
+    for (size_t i = 0; i < count && !g->done; i++)
+        TRY(look_target(g, &targets[i], err));
+    if (!g->done)
+        st = aimed;
 out:
     return st;
 }
@@ -199,13 +244,15 @@ look_everywhere(struct gather *g, basin_error *err)
 {
     basin_status st = BASIN_OK;
     const struct version *v = g->at->version;
+    uint64_t hash;
 
     if (g->at->extra != NULL)
         TRY(look_memtable(g, g->at->extra, g->at->extra_snapshot, err));
     for (size_t i = 0; i < v->mem_count && !g->done; i++)
         TRY(look_memtable(g, v->mems[i], g->at->snapshot, err));
-    for (size_t i = 0; i < v->run_count && !g->done; i++)
-        TRY(look_run(g, &v->runs[i], err));
+    hash = g->done || v->run_count == 0 ? 0 : stratum_hash(g->key);
+    for (size_t i = 0; i < v->run_count && !g->done; i += RUNS_AT_ONCE)
+        TRY(look_runs(g, i, MIN_OF(i + RUNS_AT_ONCE, v->run_count), hash, err));
 out:
     return st;
 }
@@ -232,8 +279,8 @@ merge(struct gather *g, bool *unresolved, basin_error *err)
 
     if (g->has_base && f->kind == ENTRY_REF)
         TRY(lsm__value_load(db, f->value, &g->copies, &base, err));
-    st = lsm__merge_full(db, g->key, g->has_base ? &base : NULL, g->operands, g->count,
-                         &f->scratch, &deleted, err);
+    st = lsm__merge_full(db, g->key, g->has_base ? &base : NULL, g->operands, g->count, &f->scratch,
+                         &deleted, err);
     if (unresolved != NULL)
         *unresolved = st != BASIN_OK && st != BASIN_NO_MEM;
     TRY(st);

@@ -106,3 +106,13 @@ filter_may_have(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_a
             return false;
     return true;
 }
+
+size_t
+filter_line_at(size_t stored, uint64_t data_at, uint64_t hash)
+{
+    size_t lead = HEAD_SIZE + lead_for(data_at), around = BLOCK_HEAD_SIZE + BLOCK_SUM_SIZE;
+
+    if (stored < around + lead + LINE_SIZE)
+        return 0;
+    return BLOCK_HEAD_SIZE + lead + line_of(hash, (uint32_t)((stored - around - lead) / LINE_SIZE));
+}

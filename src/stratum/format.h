@@ -461,6 +461,8 @@ basin_status filter_build(struct bytes lines, uint32_t bits, uint64_t data_at, s
                           basin_error *err);
 basin_status filter_validate(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at,
                              basin_error *err);
+/* Where the line of a hash lies in a stored filter of `stored` bytes, from the block's start. */
+size_t filter_line_at(size_t stored, uint64_t data_at, uint64_t hash);
 /* bits and data_at as when it was built: what follows from them is not read, to save a cache line.
  */
 bool filter_may_have(const uint8_t *data, size_t size, uint32_t bits, uint64_t data_at,

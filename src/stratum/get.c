@@ -87,20 +87,56 @@ fill_hit(struct lookup *k, uint32_t i, struct stratum_hit *hit)
     k->leaf_page.pin = NULL; /* given away */
 }
 
+uint64_t
+stratum_hash(struct bytes key)
+{
+    return filter_hash(key);
+}
+
+struct stratum_aim
+stratum_aim_at(struct stratum *s, struct bytes key, uint64_t snapshot, uint64_t hash)
+{
+    struct stratum_aim a = { .s = s, .hash = hash };
+    struct place to = { key, snapshot, false };
+    uint64_t compares = 0, at;
+    uint32_t size;
+
+    must(s->footer.leaves > 0);
+    a.group = node_search(&s->root, &to, 0, &compares);
+    stratum__count_compares(s, compares);
+    if (s->root.flags & NODE_FILTERS) {
+        node_filter_place(&s->root, a.group, &at, &size);
+        stratum__prefetch(s, at + filter_line_at(size, at + BLOCK_HEAD_SIZE, hash), 1);
+    }
+    return a;
+}
+
 basin_status
 stratum_get(struct stratum *s, struct bytes key, uint64_t snapshot, struct stratum_hit *hit,
             basin_error *err)
 {
-    struct lookup k = { .s = s, .to = { key, snapshot, false } };
+    struct stratum_aim aim;
+
+    *hit = (struct stratum_hit){ 0 };
+    if (s->footer.leaves == 0)
+        return BASIN_NOT_FOUND;
+    aim = stratum_aim_at(s, key, snapshot, filter_hash(key));
+    return stratum_get_aimed(&aim, key, snapshot, hit, err);
+}
+
+basin_status
+stratum_get_aimed(const struct stratum_aim *aim, struct bytes key, uint64_t snapshot,
+                  struct stratum_hit *hit, basin_error *err)
+{
+    struct stratum *s = aim->s;
+    struct lookup k = {
+        .s = s, .to = { key, snapshot, false }, .hash = aim->hash, .group = aim->group
+    };
     uint32_t i, found = UINT32_MAX;
     bool maybe;
     basin_status st = BASIN_NOT_FOUND;
 
     *hit = (struct stratum_hit){ 0 };
-    if (s->footer.leaves == 0)
-        return BASIN_NOT_FOUND;
-    k.hash = filter_hash(key);
-    k.group = node_search(&s->root, &k.to, 0, &k.compares);
     TRY(filter_allows(&k, &maybe, err));
     if (maybe) {
         TRY(stratum__pin_index(s, k.group, &k.index_page, &k.index, err));

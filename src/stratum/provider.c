@@ -12,6 +12,8 @@
  */
 #include "stratum/reader.h"
 
+enum { LEAF_LINES = 3 };
+
 static basin_status
 fault(const struct stratum *s, const struct block_id *b, basin_status st, const basin_error *inner,
       basin_error *err)
@@ -287,6 +289,7 @@ stratum__pin_leaf(struct stratum *s, const struct node *index, uint32_t i, struc
     basin_status st;
 
     node_place(index, i, &b.at, &b.size);
+    stratum__prefetch(s, b.at, LEAF_LINES); /* head, fingerprints and offsets of a usual page */
     TRY(stratum__pin(s, &b, page, err));
     if (!leaf_open(leaf, page->kind, page->data, page->size)) {
         stratum__unpin(page);

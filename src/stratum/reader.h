@@ -71,6 +71,17 @@ basin_status stratum__pin_index(struct stratum *s, uint32_t group, struct page *
 /* Leaf i of an index block, opened. */
 basin_status stratum__pin_leaf(struct stratum *s, const struct node *index, uint32_t i,
                                struct page *page, struct leaf *leaf, basin_error *err);
+/* Asks for the first lines of what lies at a place in view, ahead of their use. A get or a step is
+ * mostly waiting for memory: what is known to be needed is asked for together. */
+enum { LINE_SIZE = 64 };
+static inline void
+stratum__prefetch(const struct stratum *s, uint64_t at, unsigned lines)
+{
+    if (s->view == NULL || at < s->view_at || at >= s->footer.root_at)
+        return; /* a damaged fence may say anything */
+    for (unsigned i = 0; i < lines; i++)
+        __builtin_prefetch(s->view + (at - s->view_at) + (size_t)i * LINE_SIZE);
+}
 /* The filter partition of a group; only when it has one. */
 basin_status stratum__pin_filter(struct stratum *s, uint32_t group, struct page *page,
                                  basin_error *err);

@@ -171,15 +171,29 @@ const struct range_tombstone *stratum_ranges(const struct stratum *s, size_t *co
 uint64_t stratum_range_covering(const struct stratum *s, struct bytes key, uint64_t snapshot);
 
 /* The newest version of key with seqno <= snapshot. NOT_FOUND is an ordinary result, mostly from
- * the filter alone. Range tombstones are not applied. hit->entry is valid until stratum_unpin; its
- * key is the caller's. */
+ * the filter alone. Range tombstones are not applied. hit->entry is valid until stratum_unpin,
+ * and without a pin as long as the stratum; its key is the caller's. */
 struct stratum_hit {
     struct entry entry;
-    void *pin; /* private */
+    void *pin; /* private; NULL when the entry lies in a map */
 };
 basin_status stratum_get(struct stratum *s, struct bytes key, uint64_t snapshot,
                          struct stratum_hit *hit, basin_error *err);
 void stratum_unpin(struct stratum *s, struct stratum_hit *hit);
+/*
+ * The same in two steps, for a key that several strata are asked for: aiming at each first lets the
+ * waits for their memory overlap. The stratum must have entries.
+ */
+struct stratum_aim {
+    struct stratum *s;
+    uint64_t hash; /* of the key, from stratum_hash */
+    uint32_t group;
+};
+uint64_t stratum_hash(struct bytes key);
+struct stratum_aim stratum_aim_at(struct stratum *s, struct bytes key, uint64_t snapshot,
+                                  uint64_t hash);
+basin_status stratum_get_aimed(const struct stratum_aim *aim, struct bytes key, uint64_t snapshot,
+                               struct stratum_hit *hit, basin_error *err);
 
 /*
  * Cursor over one stratum: raw (every version, tombstones included; range tombstones not applied).
