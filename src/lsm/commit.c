@@ -115,6 +115,10 @@ lsm__apply_ops(struct memtable *m, struct bytes ops, uint64_t first_seqno, uint6
     uint64_t seqno = first_seqno;
 
     for (; (st = lsm__op_next(&r, &op, err)) == BASIN_OK; seqno++) {
+        if (seqno < memtable_seqno_max(m) || seqno > LSM_SEQNO_MAX)
+            return error_set(err, BASIN_CORRUPT, "batch: seqno %llu follows %llu",
+                             (unsigned long long)seqno,
+                             (unsigned long long)memtable_seqno_max(m));
         if (op.kind == OP_DELETE_RANGE || op.kind == OP_DELETE_FROM)
             st = memtable_add_range(m, &(struct range_tombstone){ op.key, op.value,
                                                                   op.kind == OP_DELETE_FROM,

@@ -69,6 +69,9 @@ struct record {
     struct place after;   /* where the next record starts */
 };
 
+/* The memtable keeps a kind beside each seqno: larger ones are damage. */
+#define LSM_SEQNO_MAX (((uint64_t)1 << 56) - 1)
+
 /* One operation of a batch. */
 enum op_kind {
     OP_PUT = 0,

@@ -258,6 +258,9 @@ lsm__log_reader_next(struct log_reader *r, struct record *out, basin_error *err)
     out->first_seqno = load_u64(p + 16);
     out->synced = load_u64(p + 24);
     out->after = (struct place){ r->epoch, r->at + padded };
+    if (out->first_seqno > LSM_SEQNO_MAX)
+        FAIL(err, BASIN_CORRUPT, "log/%llu: seqno %llu at byte %llu", (unsigned long long)r->epoch,
+             (unsigned long long)out->first_seqno, (unsigned long long)r->at);
     r->synced_seen = MAX_OF(r->synced_seen, out->synced);
     TRY(open_body(r, p, out, err));
     r->at += padded;

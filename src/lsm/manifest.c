@@ -142,7 +142,7 @@ is_name(struct bytes b)
 static bool
 name_is(const char *name, struct bytes b)
 {
-    return strlen(name) == b.size && memcmp(name, b.data, b.size) == 0;
+    return strlen(name) == b.size && (b.size == 0 || memcmp(name, b.data, b.size) == 0);
 }
 
 void
@@ -203,6 +203,16 @@ read_uses(struct lsm_stratum *s, struct rd *r, basin_error *err)
     return BASIN_OK;
 }
 
+static uint64_t
+get_seqno(struct rd *r)
+{
+    uint64_t seqno = rd_leb(r);
+
+    if (seqno > LSM_SEQNO_MAX)
+        rd_fail(r);
+    return seqno;
+}
+
 static basin_status
 read_stratum(struct lsm_stratum *s, struct rd *r, basin_error *err)
 {
@@ -221,13 +231,13 @@ read_stratum(struct lsm_stratum *s, struct rd *r, basin_error *err)
     s->merges = rd_leb(r);
     s->range_tombstones = rd_leb(r);
     s->refs = rd_leb(r);
-    s->seqno_min = rd_leb(r);
-    s->seqno_max = rd_leb(r);
+    s->seqno_min = get_seqno(r);
+    s->seqno_max = get_seqno(r);
     s->size = rd_leb(r);
     s->raw_bytes = rd_leb(r);
     s->hash = rd_u64(r);
-    if (!rd_ok(r) || level >= LSM_LEVEL_COUNT || flags > 7 || first.size > STRATUM_KEY_MAX ||
-        last.size > STRATUM_KEY_MAX)
+    if (!rd_ok(r) || level >= LSM_LEVEL_COUNT || flags > 7 || s->seqno_min > s->seqno_max ||
+        first.size > STRATUM_KEY_MAX || last.size > STRATUM_KEY_MAX)
         FAIL(err, BASIN_CORRUPT, "edit: bad stratum at byte %zu of %zu", r->at, r->size);
     s->level = (uint32_t)level;
     s->last_excluded = flags & 1;
@@ -268,6 +278,7 @@ apply_add(struct lsm *db, struct manifest *m, struct rd *r, basin_error *err)
                        sizeof(*m->strata)),
                   err));
     m->strata[m->stratum_count++] = s;
+    m->seqno = MAX_OF(m->seqno, s->seqno_max);
     s = NULL;
 out:
     lsm__stratum_unref(s);
@@ -331,11 +342,10 @@ static basin_status
 apply_pin(struct manifest *m, struct rd *r, basin_error *err)
 {
     struct bytes name = rd_leb_bytes(r), owner = rd_leb_bytes(r);
-    struct pin p = { NULL, NULL, rd_leb(r), 0 };
+    struct pin p = { NULL, NULL, get_seqno(r), 0 };
 
     p.made_ms = rd_leb(r);
-    if (!rd_ok(r) || !is_name(name) || !is_name(owner) ||
-        find_pin(m, name) < m->pin_count)
+    if (!rd_ok(r) || !is_name(name) || !is_name(owner) || find_pin(m, name) < m->pin_count)
         return error_set(err, BASIN_CORRUPT, "edit: bad pin at byte %zu of %zu", r->at, r->size);
     p.name = copy_name(m->mem, name);
     p.owner = copy_name(m->mem, owner);
@@ -407,8 +417,7 @@ apply_hold(struct manifest *m, struct rd *r, basin_error *err)
 }
 
 static basin_status
-apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
-            basin_error *err)
+apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r, basin_error *err)
 {
     uint64_t seqno;
 
@@ -422,7 +431,8 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
     case EDIT_REPLAY_FROM:
         m->replay_from.epoch = rd_leb(r);
         m->replay_from.at = rd_leb(r);
-        m->replay_seqno = rd_leb(r);
+        m->replay_seqno = get_seqno(r);
+        m->seqno = MAX_OF(m->seqno, m->replay_seqno);
         return BASIN_OK;
     case EDIT_PIN:
         return apply_pin(m, r, err);
@@ -430,7 +440,7 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
         return apply_unpin(m, r, err);
     case EDIT_SEQNO:
     case EDIT_LOAD:
-        seqno = rd_leb(r);
+        seqno = get_seqno(r);
         m->seqno = MAX_OF(m->seqno, seqno);
         return BASIN_OK;
     case EDIT_CHECKPOINT:
@@ -443,8 +453,8 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
         m->clean = true;
         return BASIN_OK;
     }
-    return error_set(err, BASIN_CORRUPT, "edit: unknown field %u at byte %zu of %zu",
-                     (unsigned)tag, r->at, r->size);
+    return error_set(err, BASIN_CORRUPT, "edit: unknown field %u at byte %zu of %zu", (unsigned)tag,
+                     r->at, r->size);
 }
 
 /* ------------------------------------------------------------------ applying what is left */
@@ -562,10 +572,10 @@ static basin_status
 skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    static const uint8_t numbers[] = { [EDIT_REMOVE_STRATUM] = 2, [EDIT_REPLAY_FROM] = 3,
-                                       [EDIT_SEQNO] = 1,          [EDIT_CHECKPOINT] = 2,
-                                       [EDIT_MOVE_STRATUM] = 4,   [EDIT_PIN] = 2,
-                                       [EDIT_HOLD] = 2 };
+    static const uint8_t numbers[] = {
+        [EDIT_REMOVE_STRATUM] = 2, [EDIT_REPLAY_FROM] = 3, [EDIT_SEQNO] = 1, [EDIT_CHECKPOINT] = 2,
+        [EDIT_MOVE_STRATUM] = 4,   [EDIT_PIN] = 2,         [EDIT_HOLD] = 2
+    };
     struct lsm_stratum *s;
 
     if (tag == EDIT_LOAD) {

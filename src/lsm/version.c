@@ -133,8 +133,8 @@ lsm__version_install(struct lsm *db, basin_error *err)
     db->level0_runs = 0;
     while (db->level0_runs < v->run_count && v->runs[db->level0_runs].level == 0)
         db->level0_runs++;
-    atomic_store_explicit(&db->crowded, db->immutable_count >= IMMUTABLE_MAX ||
-                                            db->level0_runs > DEBT_RUNS_SLOW,
+    atomic_store_explicit(&db->crowded,
+                          db->immutable_count >= IMMUTABLE_MAX || db->level0_runs > DEBT_RUNS_SLOW,
                           memory_order_release);
     lsm__version_unref(old);
 out:
@@ -300,6 +300,18 @@ lsm__read_options(const struct lsm *db, struct object_id id, struct stratum_read
     };
 }
 
+/* Names and sizes may fit by chance, or the manifest tell of other bounds: then what is read from
+ * it would be wrong without a word. */
+static bool
+is_described(const struct lsm_stratum *ls, const struct stratum_summary *is)
+{
+    return ls->hash == is->hash && ls->entries == is->entries &&
+           ls->range_tombstones == is->range_tombstones &&
+           ls->last_excluded == is->last_key_excluded && ls->last_unbounded == is->last_unbounded &&
+           bytes_equal(buf_bytes(&ls->first_key), is->first_key) &&
+           bytes_equal(buf_bytes(&ls->last_key), is->last_key);
+}
+
 basin_status
 lsm__stratum_use(struct lsm_stratum *ls, struct stratum **out, basin_error *err)
 {
@@ -329,6 +341,10 @@ lsm__stratum_use(struct lsm_stratum *ls, struct stratum **out, basin_error *err)
     }
     lsm__read_options(db, ls->id, &options);
     TRY(stratum_open(from, &options, &s, err));
+    if (!is_described(ls, stratum_summary_of(s))) {
+        stratum_close(s);
+        FAIL(err, BASIN_CORRUPT, "%s: not the stratum that the manifest describes", name);
+    }
     if (!atomic_compare_exchange_strong_explicit(&ls->opened, &expected, s, memory_order_acq_rel,
                                                  memory_order_acquire)) {
         stratum_close(s); /* another thread was first */
