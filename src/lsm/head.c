@@ -10,7 +10,14 @@
 #include "lsm/formats.h"
 #include "lsm/rebuild.h"
 
-enum { HEAD_SIZE = 256, HEAD_AD_SIZE = 104, HEAD_FLAG_SEALED = 1, HEAD_FLAG_PASSPHRASE = 2 };
+enum {
+    HEAD_SIZE = 256,
+    HEAD_LEAST = 24,
+    HEAD_SIZE_MAX = 4096,
+    HEAD_AD_SIZE = 104,
+    HEAD_FLAG_SEALED = 1,
+    HEAD_FLAG_PASSPHRASE = 2
+};
 
 /* 0 magic 8 version 12 flags 16 id 32 page size 36 level factor 40 created 48 passes 52 memory
  * 56 salt 80 codec 84 its level 88 zeros 104 wrapped key (48) 152 zeros 248 checksum */
@@ -209,16 +216,20 @@ decode(struct lsm *db, const char *name, struct bytes in, basin_error *err)
     const uint8_t *h = in.data;
     basin_status st = BASIN_OK;
 
-    if (in.size < 12 || memcmp(h, HEAD_MAGIC, 8) != 0)
-        FAIL(err, BASIN_CORRUPT, "%s: not the head of a Basin database", name);
+    if (in.size < HEAD_LEAST || memcmp(h, HEAD_MAGIC, 8) != 0)
+        FAIL(err, BASIN_CORRUPT, "%s: not the head of a Basin database (%zu bytes)", name, in.size);
+    if (hash64(h, in.size - 8, 0) != load_u64(h + in.size - 8))
+        FAIL(err, BASIN_CORRUPT, "%s: damaged: checksum %016llx of %zu bytes is not %016llx", name,
+             (unsigned long long)load_u64(h + in.size - 8), in.size,
+             (unsigned long long)hash64(h, in.size - 8, 0));
     if (load_u32(h + 8) != LSM_FORMAT_VERSION) {
         st = error_set(err, BASIN_VERSION, "%s: written in format %u, this build reads %u", name,
                        load_u32(h + 8), LSM_FORMAT_VERSION);
         error_hint(err, "open it with the release that wrote it, and dump it there");
         goto out;
     }
-    if (in.size != HEAD_SIZE || hash64(h, HEAD_SIZE - 8, 0) != load_u64(h + HEAD_SIZE - 8))
-        FAIL(err, BASIN_CORRUPT, "%s: damaged (%zu bytes)", name, in.size);
+    if (in.size != HEAD_SIZE)
+        FAIL(err, BASIN_CORRUPT, "%s: %zu bytes, not %d", name, in.size, HEAD_SIZE);
     db->database_id[0] = load_u64(h + 16);
     db->database_id[1] = load_u64(h + 24);
     db->created_ms = load_u64(h + 40);
@@ -323,8 +334,10 @@ guess(struct lsm *db, basin_status why, const basin_error *fault, basin_error *e
     if (!s.found || s.sealed) {
         if (s.sealed)
             lsm__rebuild_fault(db->rebuild, "head", fault, NULL, NULL);
-        return error_set(err, BASIN_CORRUPT, "%s; %s", fault->what,
-                         s.sealed ? "the key of the data is lost with it" : "nothing else is left");
+        (void)error_set(err, BASIN_CORRUPT, "%s; %s", fault->what,
+                        s.sealed ? "the key of the data is lost with it" : "nothing else is left");
+        error_hint(err, "bring head/ back from a copy of the database");
+        return BASIN_CORRUPT;
     }
     lsm__rebuild_fault(db->rebuild, "head", fault, NULL, NULL);
     db->encrypted = false;
@@ -349,7 +362,7 @@ read_newest(struct lsm *db, uint64_t *generation, basin_error *err)
         goto out;
     }
     lsm__object_name(name, "head", (struct object_id){ 0, *generation });
-    TRY(store_get(db->store, name, 4096, &raw, err));
+    TRY(store_get(db->store, name, HEAD_SIZE_MAX, &raw, err));
     TRY(decode(db, name, buf_bytes(&raw), err));
 out:
     codec_wipe(raw.data, raw.size);
@@ -365,7 +378,7 @@ lsm__head_read(struct lsm *db, uint64_t *generation, basin_error *err)
     basin_status st = read_newest(db, generation, &fault);
 
     if (db->rebuild != NULL && st == BASIN_NOT_FOUND)
-        (void)error_set(&fault, BASIN_CORRUPT, "the head is missing");
+        (void)error_set(&fault, BASIN_CORRUPT, "head/0-1 is missing");
     if (db->rebuild != NULL && (st == BASIN_NOT_FOUND || st == BASIN_CORRUPT || st == BASIN_LIMIT))
         return guess(db, st, &fault, err);
     if (st != BASIN_OK && st != BASIN_NOT_FOUND && err != NULL)
