@@ -56,7 +56,8 @@ lsm__failure(struct lsm *db, basin_error *err)
 
 /* ------------------------------------------------------------------ the leader's work */
 
-/* Goes on in a new epoch: the old log gets its seal and is synced first. */
+/* Goes on in a new epoch: the old log gets its seal and is synced first; where that ends stands in
+ * the header of the next. */
 static basin_status
 roll(struct lsm *db, basin_error *err)
 {
@@ -67,7 +68,8 @@ roll(struct lsm *db, basin_error *err)
 
     do {
         epoch++;
-        st = lsm__log_create(db, epoch, &next, err);
+        st = lsm__log_create(db, epoch, epoch == old->epoch + 1 ? lsm__log_sealed_end(old) : 0,
+                             &next, err);
     } while (st == BASIN_EXISTS);
     TRY(st);
     TRY(lsm__log_append(old, RECORD_SEAL, db->last_seqno + 1, BYTES_NULL, &at, err));

@@ -153,6 +153,8 @@ look_stratum(struct gather *g, const struct stratum_aim *aim, uint64_t cover, ba
     struct stratum *s = aim->s;
     struct stratum_hit hit = { 0 };
 
+    if (UNLIKELY(g->at->version->db->rebuild != NULL))
+        return look_below(g, s, cover, err); /* a damaged filter loses nothing */
     st = stratum_get_aimed(aim, g->key, g->at->snapshot, &hit, err);
     if (st == BASIN_NOT_FOUND)
         return BASIN_OK;
@@ -318,7 +320,7 @@ out:
     if (g.capacity)
         mem_free(mem, g.operands, g.capacity * sizeof(*g.operands));
     arena_release(&g.copies);
-    return st;
+    return lsm__advise(st, err);
 }
 
 basin_status

@@ -201,9 +201,11 @@ struct log_file {
     struct buf scratch;
 };
 
-/* Creates log/E. EXISTS when it is there. */
-basin_status lsm__log_create(struct lsm *db, uint64_t epoch, struct log_file **out,
-                             basin_error *err);
+/* Creates log/E. EXISTS when it is there. end_before: up to where log/E-1 is on disk, for good,
+ * once E has a record; 0: not known. */
+basin_status lsm__log_create(struct lsm *db, uint64_t epoch, uint64_t end_before,
+                             struct log_file **out, basin_error *err);
+uint64_t lsm__log_sealed_end(const struct log_file *l); /* leader only */
 void lsm__log_ref(struct log_file *l);
 void lsm__log_unref(struct log_file *l);
 /* LIMIT (no error text) when the file is full: the leader then rolls the epoch. */
@@ -234,6 +236,7 @@ struct log_reader {
     bool sealed;          /* a SEAL was read */
     bool sealed_bodies;   /* bodies are encrypted */
     bool mended;          /* the header was damaged, and could be made whole */
+    uint64_t end_before;  /* the log before is on disk up to here, if this one has a record */
     bool live;            /* a writer may be appending: a bad record is always the tail */
     uint64_t synced_seen; /* largest synced position in records read */
 };
@@ -525,7 +528,7 @@ void lsm__reader_snapshots(struct lsm *db); /* REQUIRES(mu) a snapshot ended */
 /* The end of the log that this handle knows to be whole. Takes mu. */
 struct place lsm__committed(struct lsm *db);
 /* False in a reader process that has no slot, when a writer may have removed what it reads. */
-bool lsm__is_pinned(const struct lsm *db);
+bool lsm__is_pinned(struct lsm *db);
 basin_status lsm__open_reader(struct lsm *db, basin_error *err);
 uint64_t lsm__readers_count(struct lsm *db); /* other handles that read */
 /* Value strata of which more than half is dead and no memtable refers to: fills at most `most`.

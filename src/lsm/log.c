@@ -57,7 +57,7 @@ lsm__log_seed(const uint8_t header[LOG_HEADER_SIZE])
 
 void
 lsm__log_header_make(const struct lsm *db, uint64_t epoch, const uint8_t salt[CODEC_SALT_SIZE],
-                     uint8_t header[LOG_HEADER_SIZE])
+                     uint64_t end_before, uint8_t header[LOG_HEADER_SIZE])
 {
     memset(header, 0, LOG_HEADER_SIZE);
     memcpy(header, LOG_MAGIC, 8);
@@ -68,6 +68,7 @@ lsm__log_header_make(const struct lsm *db, uint64_t epoch, const uint8_t salt[CO
     store_u64(header + 32, epoch);
     memcpy(header + 40, salt, CODEC_SALT_SIZE);
     store_u64(header + 64, db->process_id);
+    store_u64(header + LOG_END_BEFORE_AT, end_before);
     lsm__log_header_seal(header);
 }
 
@@ -109,7 +110,7 @@ write_bytes(struct log_file *l, uint64_t at, const void *p, size_t n, basin_erro
 }
 
 static basin_status
-log_begin(struct log_file *l, basin_error *err)
+log_begin(struct log_file *l, uint64_t end_before, basin_error *err)
 {
     basin_status st;
     uint8_t header[LOG_HEADER_SIZE];
@@ -118,7 +119,7 @@ log_begin(struct log_file *l, basin_error *err)
 
     TRY(os_size(l->file, &size, err));
     TRY(l->db->os->ops->random(l->db->os, salt, sizeof(salt), err));
-    lsm__log_header_make(l->db, l->epoch, salt, header);
+    lsm__log_header_make(l->db, l->epoch, salt, end_before, header);
     l->seed = lsm__log_seed(header);
     if (l->db->encrypted)
         codec_subkey(&l->db->data_key, salt, "basinlog", &l->key);
@@ -176,7 +177,8 @@ make_file(struct log_file *l, const char *path, basin_error *err)
  * then counts as empty, which it is: nothing durable is acknowledged before lsm__log_sync.
  */
 basin_status
-lsm__log_create(struct lsm *db, uint64_t epoch, struct log_file **out, basin_error *err)
+lsm__log_create(struct lsm *db, uint64_t epoch, uint64_t end_before, struct log_file **out,
+                basin_error *err)
 {
     basin_status st = BASIN_OK;
     char path[PATH_SIZE_MAX + 64];
@@ -192,7 +194,7 @@ lsm__log_create(struct lsm *db, uint64_t epoch, struct log_file **out, basin_err
     buf_init(&l->scratch, db->mem);
     TRY(lsm__log_path(db, epoch, path, sizeof(path), err));
     TRY(make_file(l, path, err));
-    st = log_begin(l, err);
+    st = log_begin(l, end_before, err);
     if (st != BASIN_OK) {
         (void)!db->os->ops->unlink(db->os, path, NULL);
         goto out;
@@ -349,6 +351,13 @@ lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
     atomic_fetch_add_explicit(&l->db->log_written, padded, memory_order_relaxed);
 out:
     return st;
+}
+
+/* Where it will end when its next record is the seal. */
+uint64_t
+lsm__log_sealed_end(const struct log_file *l)
+{
+    return l->end + LOG_RECORD_HEADER_SIZE + (l->db->encrypted ? CODEC_TAG_SIZE : 0);
 }
 
 void

@@ -38,16 +38,21 @@ out:
     return st;
 }
 
-/* A damaged header as it must have been: with salt and process as they stand at `at`. */
+/* A damaged header as it must have been: with salt and process as they stand at `at`. Where the log
+ * before ends is believed with the checksum over all only. */
 static bool
 mend_header(const struct log_reader *r, const uint8_t *p, size_t at, uint8_t h[LOG_HEADER_SIZE])
 {
     static const uint8_t no_salt[CODEC_SALT_SIZE];
 
-    lsm__log_header_make(r->db, r->epoch, no_salt, h);
+    lsm__log_header_make(r->db, r->epoch, no_salt, load_u64(p + LOG_END_BEFORE_AT), h);
     memcpy(h + LOG_COPIED_AT, p + at, LOG_COPY_SIZE);
     lsm__log_header_seal(h);
-    return load_u64(h + 112) == load_u64(p + 112) || load_u64(h + 120) == load_u64(p + 120);
+    if (load_u64(h + 120) == load_u64(p + 120))
+        return true;
+    store_u64(h + LOG_END_BEFORE_AT, 0);
+    lsm__log_header_seal(h);
+    return load_u64(h + 112) == load_u64(p + 112);
 }
 
 static basin_status
@@ -55,14 +60,11 @@ check_header(struct log_reader *r, const uint8_t *p, basin_error *err)
 {
     const struct lsm *db = r->db;
     unsigned long long epoch = r->epoch;
-    bool zeros = true;
 
-    for (size_t i = 104; i < 112; i++)
-        zeros = zeros && p[i] == 0;
     if (load_u32(p + 8) != LOG_VERSION)
         return error_set(err, BASIN_VERSION, "log/%llu: format %u, this build reads %u", epoch,
                          load_u32(p + 8), LOG_VERSION);
-    if (load_u32(p + 12) > LOG_FLAG_SEALED || !zeros ||
+    if (load_u32(p + 12) > LOG_FLAG_SEALED ||
         memcmp(p + LOG_COPIED_AT, p + LOG_COPY_AT, LOG_COPY_SIZE) != 0)
         return error_set(err, BASIN_CORRUPT, "log/%llu: flags %u, or reserved bytes are used",
                          epoch, load_u32(p + 12));
@@ -107,6 +109,7 @@ read_header(struct log_reader *r, basin_error *err)
     if (r->sealed_bodies)
         codec_subkey(&r->db->data_key, p + LOG_COPIED_AT, "basinlog", &r->key);
     r->seed = lsm__log_seed(p);
+    r->end_before = load_u64(p + LOG_END_BEFORE_AT);
 out:
     return st;
 }

@@ -484,7 +484,7 @@ open_writer(struct lsm *db, basin_error *err)
     adopt(db, &r);
     do {
         epoch++;
-        st = lsm__log_create(db, epoch, &db->log, err);
+        st = lsm__log_create(db, epoch, epoch == r.end.epoch + 1 ? r.closed_at : 0, &db->log, err);
     } while (st == BASIN_EXISTS);
     TRY(st);
     atomic_store_explicit(&db->epoch, epoch, memory_order_release);
@@ -532,7 +532,7 @@ out:
             lsm__log_remove(db, db->log->epoch);
         handle_free(db);
     }
-    return st;
+    return lsm__advise(st, err);
 }
 
 basin_status
@@ -594,7 +594,8 @@ close_writer(struct lsm *db, basin_error *err)
     if (db->manifest.edits - db->checkpoint_edits > 8 ||
         db->manifest.replay_from.epoch > db->covered_epoch)
         TRY(lsm__checkpoint(db, err));
-    TRY(lsm__log_sync(db->log, err)); /* who reads the record trusts what lies before it */
+    TRY(lsm__log_sync(db->log, err)); /* the record then proves all that is before it: who reads
+                                         it trusts that */
     lsm__edit_clean(&clean);
     st = lsm__submit(db, &r, err);
     if (st != BASIN_OK && r.place.epoch != 0) /* not clean: it is not on disk */

@@ -24,7 +24,8 @@ enum { LOAD_TRIES = 12, LOAD_TRIES_SAME = 3 };
 struct reader_state {
     struct os_mutex *mu; /* one refresh at a time */
     /* atomic */
-    _Atomic uint64_t seen; /* sequence of the header that was followed to its end */
+    _Atomic uint64_t seen;   /* sequence of the header that was followed to its end */
+    _Atomic uint64_t newest; /* epoch of the newest log when the state was loaded */
     /* GUARDED(mu) */
     struct place end;   /* records before it are in the memtable, or in strata */
     struct place from;  /* ... in the memtable from here on */
@@ -148,6 +149,7 @@ struct state {
     struct memtable *table;
     uint64_t seqno;
     struct place end;
+    uint64_t newest; /* log */
 };
 
 static void
@@ -179,6 +181,7 @@ install(struct lsm *db, struct state *s, basin_error *err)
         atomic_store_explicit(&db->epoch, s->end.epoch, memory_order_relaxed);
         db->reader->end = s->end;
         db->reader->from = db->manifest.replay_from;
+        atomic_store_explicit(&db->reader->newest, s->newest, memory_order_release);
         lsm__reader_snapshots(db);
     } else {
         db->manifest = manifest;
@@ -211,6 +214,7 @@ load_once(struct lsm *db, const struct outlook *o, basin_error *err)
     r.table = NULL;
     s.seqno = r.seqno;
     s.end = r.bounded ? r.limit : r.end;
+    s.newest = r.log_count > 0 ? r.logs[r.log_count - 1] : 0;
     TRY(install(db, &s, err));
 out:
     lsm__recovery_release(db, &r);
@@ -363,11 +367,31 @@ lsm__committed(struct lsm *db)
     return p;
 }
 
+/* A writer is there, or was: each one that changes something leaves a log of its own. */
+static bool
+is_overtaken(struct lsm *db)
+{
+    uint64_t *logs = NULL, newest;
+    uint64_t loaded = atomic_load_explicit(&db->reader->newest, memory_order_acquire);
+    size_t count = 0, capacity = 0;
+    struct outlook now;
+    bool overtaken = true;
+
+    if (look(db, &now, NULL) == BASIN_OK && !now.alive &&
+        lsm__log_list(db, &logs, &count, &capacity, NULL) == BASIN_OK) {
+        newest = count > 0 ? logs[count - 1] : 0;
+        overtaken = newest != loaded;
+    }
+    mem_free(db->mem, logs, capacity * sizeof(*logs));
+    return overtaken;
+}
+
 /* A reader without a slot may lose what it reads to the writer. */
 bool
-lsm__is_pinned(const struct lsm *db)
+lsm__is_pinned(struct lsm *db)
 {
-    return db->reader == NULL || db->o.untouched || (db->readers != NULL && db->readers->has_slot);
+    return db->reader == NULL || db->o.untouched ||
+           (db->readers != NULL && db->readers->has_slot) || !is_overtaken(db);
 }
 
 /* ------------------------------------------------------------------ following the log */

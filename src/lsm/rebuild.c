@@ -41,6 +41,7 @@ struct search {
     struct id_list present;  /* objects of the class "strata", in order */
     struct id_list removed;  /* by edits, in order */
     struct id_list consumed; /* by any set, in order */
+    struct log_chain chain;
     bool has_base; /* the checkpoint could be read */
     bool whole;    /* no edit behind it is lost */
     bool exact;    /* the manifest is what it was */
@@ -108,6 +109,12 @@ static bool
 is_damage(basin_status st)
 {
     return st == BASIN_CORRUPT || st == BASIN_IO || st == BASIN_NOT_FOUND || st == BASIN_LIMIT;
+}
+
+bool
+lsm__passes_over(const struct lsm *db, basin_status st)
+{
+    return db->rebuild != NULL && (st == BASIN_CORRUPT || st == BASIN_IO);
 }
 
 /* ------------------------------------------------------------------ lists of names */
@@ -214,6 +221,29 @@ log_damaged(struct search *s, uint64_t epoch, uint64_t at, const basin_error *fa
         log_fault(s, epoch, fault);
 }
 
+/* First the logs from the checkpoint on, then those before it that are needed for batches. */
+static bool
+is_chained(const struct search *s, uint64_t epoch, bool first)
+{
+    return first ? !s->has_base || epoch >= s->r->checkpoint.epoch
+                 : s->has_base && s->r->manifest->replay_from.epoch < s->r->checkpoint.epoch;
+}
+
+/* A log before that is not what it was is told once. */
+static void
+look_back(struct search *s, const struct log_reader *log, bool first)
+{
+    struct place end = s->chain.end;
+    basin_error fault = { 0 };
+
+    if (!is_chained(s, log->epoch, first) ||
+        lsm__chain_check(&s->chain, log, &fault) == BASIN_OK ||
+        (!first && log->epoch > s->r->checkpoint.epoch))
+        return;
+    log_damaged(s, log->epoch - 1, end.epoch == log->epoch - 1 ? end.at : UINT64_MAX, &fault,
+                true);
+}
+
 /* Every record that can be read, behind damage too. */
 static basin_status
 read_log(struct search *s, uint64_t epoch, mend_fn *fn, bool tell, struct log_reader *log,
@@ -230,6 +260,7 @@ read_log(struct search *s, uint64_t epoch, mend_fn *fn, bool tell, struct log_re
         if (st == BASIN_END)
             return BASIN_OK;
         if (st == BASIN_OK) {
+            look_back(s, log, tell);
             st = fn(s, &rec, &fault);
             if (st == BASIN_OK)
                 s->r->end = rec.after;
@@ -288,37 +319,37 @@ open_and_read(struct search *s, uint64_t epoch, mend_fn *fn, bool tell, basin_er
     st = read_log(s, epoch, fn, tell, &log, err);
     if (st == BASIN_OK && tell)
         check_reach(s, &log);
+    if (is_chained(s, epoch, tell))
+        lsm__chain_end(&s->chain, &log);
     lsm__log_reader_close(&log);
     return st;
 }
 
 static void
-tell_missing(struct search *s, uint64_t first, uint64_t last)
-{
-    basin_error fault = { 0 };
-
-    if (first == last)
-        (void)error_set(&fault, BASIN_CORRUPT, "log/%llu is missing", (unsigned long long)first);
-    else
-        (void)error_set(&fault, BASIN_CORRUPT, "log/%llu to log/%llu are missing",
-                        (unsigned long long)first, (unsigned long long)last);
-    log_damaged(s, last, UINT64_MAX, &fault, true);
-}
-
-/* Logs have consecutive numbers from the oldest that is needed; see lsm__recover_check_objects for
- * the newest. */
-static void
-look_for_gaps(struct search *s)
+look_for_log(struct search *s, uint64_t epoch)
 {
     const struct recovery *r = s->r;
     basin_error fault = { 0 };
 
-    for (size_t i = 1; i < r->log_count; i++)
-        if (r->logs[i] != r->logs[i - 1] + 1)
-            tell_missing(s, r->logs[i - 1] + 1, r->logs[i] - 1);
-    if (s->has_base && (r->log_count == 0 || r->logs[r->log_count - 1] < r->checkpoint.epoch ||
-                        r->logs[0] > r->checkpoint.epoch))
-        tell_missing(s, r->checkpoint.epoch, r->checkpoint.epoch);
+    for (size_t i = 0; i < r->log_count; i++)
+        if (r->logs[i] == epoch)
+            return;
+    if (epoch == 0)
+        return;
+    (void)error_set(&fault, BASIN_CORRUPT, "log/%llu is missing", (unsigned long long)epoch);
+    log_damaged(s, epoch, UINT64_MAX, &fault, true);
+}
+
+/* The log of the checkpoint, and the first; log_chain for those between, and for the newest see
+ * lsm__recover_check_objects. */
+static void
+look_for_logs(struct search *s)
+{
+    const struct recovery *r = s->r;
+    basin_error fault = { 0 };
+
+    if (s->has_base)
+        look_for_log(s, r->checkpoint.epoch);
     if (!r->has_checkpoint && r->log_count > 0 && r->logs[0] != 1) {
         (void)error_set(&fault, BASIN_CORRUPT, "the checkpoint is missing: logs start at %llu",
                         (unsigned long long)r->logs[0]);
@@ -698,9 +729,12 @@ make_manifest(struct search *s, basin_error *err)
     struct recovery *r = s->r;
 
     TRY(read_base(s, err));
-    look_for_gaps(s);
+    look_for_logs(s);
     for (size_t i = 0; i < r->log_count; i++)
         TRY(open_and_read(s, r->logs[i], take_edit, true, err));
+    if ((s->has_base || !r->has_checkpoint) &&
+        r->manifest->replay_from.epoch != r->checkpoint.epoch)
+        look_for_log(s, r->manifest->replay_from.epoch);
     list_sort(&s->removed);
     s->exact = s->whole && (s->has_base || (r->log_count > 0 && r->logs[0] == 1));
     if (s->exact) {
@@ -738,6 +772,7 @@ lsm__rebuild(struct lsm *db, struct recovery *r, basin_error *err)
     TRY(lsm__log_list(db, &r->logs, &r->log_count, &r->log_capacity, err));
     TRY(make_manifest(&s, err));
     TRY(memtable_new(db->mem, lsm__fold_table(db), &r->table, err));
+    s.chain = (struct log_chain){ 0 };
     for (size_t i = 0; i < r->log_count; i++)
         if (r->logs[i] >= r->manifest->replay_from.epoch)
             TRY(open_and_read(&s, r->logs[i], take_batch, false, err));

@@ -6,8 +6,8 @@
  * by the writer and by reader processes; nothing is written here.
  *
  * A record counts when its checksum holds. A hole in the seqnos means that the tail of an earlier
- * log did not reach the disk: what follows it was never durable and is left out, unless a record
- * proves the opposite; then it is damage.
+ * log did not reach the disk: what follows it was never durable and is left out, unless that log is
+ * known to have been there (log_chain); then it is damage.
  */
 #include "lsm/recover.h"
 
@@ -31,6 +31,43 @@ lsm__recover_newest(void *ctx, const char *name, uint64_t size, basin_error *err
 }
 
 /* ------------------------------------------------------------------ walking the logs */
+
+static bool
+closes_log(const struct record *rec)
+{
+    return rec->type == RECORD_EDIT && rec->body.size == 1 && rec->body.data[0] == EDIT_CLEAN;
+}
+
+/* The first record of a log makes what its header says of the log before true. */
+basin_status
+lsm__chain_check(struct log_chain *c, const struct log_reader *log, basin_error *err)
+{
+    struct place before = c->end;
+    unsigned long long epoch = log->epoch - 1;
+
+    if (c->epoch == log->epoch)
+        return BASIN_OK;
+    c->epoch = log->epoch;
+    c->loose = c->loose || (before.epoch != 0 && log->end_before == 0);
+    if (before.epoch == 0 || log->end_before == 0)
+        return BASIN_OK;
+    if (before.epoch != epoch)
+        return error_set(err, BASIN_CORRUPT, "log/%llu is missing: log/%llu goes on behind it",
+                         epoch, epoch + 1);
+    if (before.at < log->end_before)
+        return error_set(err, BASIN_CORRUPT,
+                         "log/%llu: damaged at byte %llu: it was on disk up to %llu, as log/%llu "
+                         "says",
+                         epoch, (unsigned long long)before.at,
+                         (unsigned long long)log->end_before, epoch + 1);
+    return BASIN_OK;
+}
+
+void
+lsm__chain_end(struct log_chain *c, const struct log_reader *log)
+{
+    c->end = (struct place){ log->epoch, MAX_OF(log->at, (uint64_t)1) };
+}
 
 /* The log of the checkpoint was synced up to its place, a bounded one is committed up to there. */
 static basin_status
@@ -62,16 +99,22 @@ walk_log(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, b
         log.limit = r->limit.at;
         log.live = true;
     }
-    while (!r->stopped && (st = lsm__log_reader_next(&log, &rec, err)) == BASIN_OK) {
-        st = fn(db, r, &rec, err);
+    while ((st = lsm__log_reader_next(&log, &rec, err)) == BASIN_OK) {
+        st = lsm__chain_check(&r->chain, &log, err);
+        if (st == BASIN_OK && !r->stopped)
+            st = fn(db, r, &rec, err);
         if (st != BASIN_OK)
             break;
-        r->end = rec.after;
-        if (r->manifest->clean) /* the last record of its log: what is behind is not looked at */
+        if (!r->stopped)
+            r->end = rec.after;
+        if (closes_log(&rec)) { /* what is behind is not looked at */
+            r->closed_at = rec.place.at;
             log.live = true;
+        }
     }
     if (st == BASIN_END)
         st = check_end(r, &log, err);
+    lsm__chain_end(&r->chain, &log);
     lsm__log_reader_close(&log);
 out:
     return st;
@@ -82,7 +125,9 @@ lsm__walk(struct lsm *db, struct recovery *r, struct place from, record_fn *fn, 
 {
     basin_status st = BASIN_OK;
 
-    for (size_t i = 0; i < r->log_count && !r->stopped; i++) {
+    r->chain = (struct log_chain){ 0 };
+    r->stopped = false;
+    for (size_t i = 0; i < r->log_count; i++) {
         struct place at = { r->logs[i], 0 };
         if (r->logs[i] < from.epoch || (r->bounded && r->logs[i] > r->limit.epoch))
             continue;
@@ -108,19 +153,16 @@ take_edit(struct lsm *db, struct recovery *r, const struct record *rec, basin_er
     return st;
 }
 
+/* Behind a log that lost its tail nothing is wrong with that; elsewhere nothing explains it. */
 static basin_status
 take_hole(struct recovery *r, const struct record *rec, basin_error *err)
 {
     r->stopped = true;
-    if (rec->synced > LOG_HEADER_SIZE) {
-        basin_status st =
-            error_set(err, BASIN_CORRUPT, "log/%llu: commit %llu follows %llu: log is missing",
-                      (unsigned long long)rec->place.epoch, (unsigned long long)rec->first_seqno,
-                      (unsigned long long)r->seqno);
-        error_hint(err, "run basin repair or basin salvage");
-        return st;
-    }
-    return BASIN_OK;
+    if (r->chain.loose)
+        return BASIN_OK;
+    return error_set(err, BASIN_CORRUPT, "log/%llu: byte %llu: commit %llu follows %llu",
+                     (unsigned long long)rec->place.epoch, (unsigned long long)rec->place.at,
+                     (unsigned long long)rec->first_seqno, (unsigned long long)r->replayed_seqno);
 }
 
 /* A writer sheds its memtable by flushing; a reader has to carry what the log holds. */
@@ -199,9 +241,7 @@ lsm__recover_check_objects(struct lsm *db, const struct recovery *r, basin_error
                  (unsigned long long)n.id.number);
     }
 out:
-    if (st == BASIN_CORRUPT)
-        error_hint(err, "run basin check, then basin repair or basin salvage");
-    return st;
+    return lsm__advise(st, err);
 }
 
 static basin_status
@@ -237,16 +277,17 @@ lsm__recover(struct lsm *db, struct recovery *r, basin_error *err)
     r->seqno = r->manifest->seqno;
     TRY(lsm__walk(db, r, from, take_edit, err));
     r->seqno = MAX_OF(r->seqno, r->manifest->seqno);
+    if (r->chain.end.epoch != r->end.epoch)
+        r->manifest->clean = false; /* the newest log has no record at all */
     TRY(check_log(r, r->manifest->replay_from.epoch, err));
     TRY(memtable_new(db->mem, lsm__fold_table(db), &r->table, err));
-    r->stopped = false;
     r->replayed_seqno = r->manifest->replay_seqno;
     TRY(lsm__walk(db, r, r->manifest->replay_from, take_batch, err));
     r->seqno = MAX_OF(r->seqno, r->replayed_seqno);
+    if (!r->manifest->clean)
+        r->closed_at = 0;
 out:
-    if (st == BASIN_CORRUPT && err != NULL && err->hint[0] == 0)
-        error_hint(err, "run basin check, then basin repair or basin salvage");
-    return st;
+    return lsm__advise(st, err);
 }
 
 basin_status

@@ -6,8 +6,21 @@
 
 #include "lsm/internal.h"
 
+/* Logs one behind the other, of which each may say how far the one before it was on disk. */
+struct log_chain {
+    struct place end; /* of the log read last; epoch 0: none */
+    uint64_t epoch;   /* of the log that was compared with it */
+    bool loose;       /* a log says nothing of the one before, which may have lost its tail */
+};
+/* With each record of a log. CORRUPT, naming the log before, when that is not what it was. */
+basin_status lsm__chain_check(struct log_chain *c, const struct log_reader *log,
+                              basin_error *err);
+void lsm__chain_end(struct log_chain *c, const struct log_reader *log);
+
 struct recovery {
     struct manifest *manifest;  /* filled */
+    struct log_chain chain;
+    uint64_t closed_at;         /* the record that closed the newest log; 0: it is not closed */
     bool bounded;               /* a writer may be at work: only log before `limit` counts */
     struct place limit;
     bool has_checkpoint;
@@ -20,7 +33,7 @@ struct recovery {
     uint64_t seqno;             /* newest */
     uint64_t replayed_seqno;
     struct place end;           /* behind the last valid record */
-    bool stopped;               /* at a hole */
+    bool stopped;               /* at a hole: what follows is only looked at */
 };
 
 basin_status lsm__recover(struct lsm *db, struct recovery *r, basin_error *err);

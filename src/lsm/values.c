@@ -155,7 +155,7 @@ lsm__value_part(struct lsm *db, struct bytes ref, uint64_t offset, void *to, siz
     st = value_read(s, &p.ref, offset, to, n, got, err);
     release(db, s, shared);
 out:
-    return st;
+    return lsm__advise(st, err);
 }
 
 basin_status

@@ -352,7 +352,13 @@ lsm__stratum_use(struct lsm_stratum *ls, struct stratum **out, basin_error *err)
     }
     *out = s;
 out:
-    if (st == BASIN_CORRUPT)
+    return lsm__advise(st, err);
+}
+
+basin_status
+lsm__advise(basin_status st, basin_error *err)
+{
+    if (UNLIKELY(st == BASIN_CORRUPT) && err != NULL && err->hint[0] == 0)
         error_hint(err, "run basin check, then basin repair or basin salvage");
     return st;
 }

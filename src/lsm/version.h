@@ -84,6 +84,12 @@ basin_status lsm__stratum_use(struct lsm_stratum *ls, struct stratum **out, basi
 /* ------------------------------------------------------------------ reading (get.c, run.c,
  * multi.c, view.c) */
 
+/* Tells what to do about damage, unless the error does already; returns st. */
+basin_status lsm__advise(basin_status st, basin_error *err);
+
+/* Salvage goes on behind what it cannot read; everybody else ends there. */
+bool lsm__passes_over(const struct lsm *db, basin_status st);
+
 /* The operator with this number, or NULL. */
 const struct lsm_operator *lsm__operator(const struct lsm *db, uint8_t number);
 

@@ -174,7 +174,8 @@ resolve_merge(struct view *w, bool *shown, basin_error *err)
     forget_found(w);
     if (st == BASIN_NOT_FOUND)
         return BASIN_OK;
-    if (unresolved) { /* the key is there; asking for its value tells */
+    if (unresolved || lsm__passes_over(w->sight.version->db, st)) {
+        /* the key is there; asking for its value tells */
         w->lazy = true;
         return BASIN_OK;
     }
@@ -496,7 +497,7 @@ go(struct view *w, enum spot spot, struct bytes key, basin_error *err)
     play(w, forward);
     TRY(forward ? settle_forward(w, err) : settle_backward(w, err));
 out:
-    return st;
+    return lsm__advise(st, err);
 }
 
 basin_status
@@ -576,7 +577,7 @@ lsm__view_next(struct view *w, basin_error *err)
 out:
     if (st != BASIN_OK)
         w->valid = false;
-    return st;
+    return lsm__advise(st, err);
 }
 
 basin_status
@@ -595,7 +596,7 @@ lsm__view_prev(struct view *w, basin_error *err)
 out:
     if (st != BASIN_OK)
         w->valid = false;
-    return st;
+    return lsm__advise(st, err);
 }
 
 /* ------------------------------------------------------------------ what is there */
@@ -625,7 +626,8 @@ lsm__view_value(struct view *w, enum entry_kind *kind, struct bytes *value, basi
         forget_found(w);
         st = lsm__resolve(&w->sight, w->key, &w->found, NULL, err);
         w->has_found = true;
-        must(st != BASIN_NOT_FOUND);
+        if (st == BASIN_NOT_FOUND)
+            FAIL(err, BASIN_IO, "a value that could not be read is deleted now");
         TRY(st);
         w->kind = w->found.kind;
         w->value = w->found.value;
