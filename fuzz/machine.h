@@ -178,11 +178,13 @@ machine_copy(struct machine *m, const char *without, const char *and_without)
 
 /* ------------------------------------------------------------------ sealing */
 
-/* Header of log/epoch: docs/format/log.md. */
+/* Header of log/epoch: docs/format/log.md. Without a version it gets the newest. */
 static inline void
 machine_seal_log_header(uint8_t *h, uint64_t epoch)
 {
     memcpy(h, "BASINLOG", 8);
+    if (load_u32(h + 8) == 0)
+        store_u32(h + 8, 2);
     memcpy(h + 16, machine_database_id(), 16);
     store_u64(h + 32, epoch);
     memcpy(h + 72, h + 40, 32);
@@ -190,7 +192,7 @@ machine_seal_log_header(uint8_t *h, uint64_t epoch)
     store_u64(h + 120, hash64(h, 120, 0));
 }
 
-/* Makes the checksums of the records right as far as their sizes make sense. */
+/* Makes checks and checksums of the records right as far as their sizes make sense. */
 static inline void
 machine_seal_records(uint8_t *log, size_t size)
 {
@@ -198,11 +200,14 @@ machine_seal_records(uint8_t *log, size_t size)
     size_t at = MACHINE_LOG_HEADER;
 
     while (size - at >= 32) {
+        uint64_t own = seed ^ (at * UINT64_C(0x9E3779B97F4A7C15));
         size_t n = load_u32(log + at + 8);
         if (n > size - at - 32)
             break;
-        store_u64(log + at,
-                  hash64(log + at + 8, 24 + n, seed ^ (at * UINT64_C(0x9E3779B97F4A7C15))));
+        store_u32(log + at + 12, log[at + 12]);
+        store_u32(log + at + 12, log[at + 12] | (uint32_t)(hash64(log + at + 8, 24, own) >> 40)
+                                                    << 8);
+        store_u64(log + at, hash64(log + at + 8, 24 + n, own));
         if (size - at - 32 - n < 8)
             break;
         at += (32 + n + 7) & ~(size_t)7;

@@ -165,11 +165,10 @@ def read_batch(b):
 def read_log(b):
     """Header and (position, type, seqno, synced, body) of each record."""
     need(len(b) >= 128, f"log: {len(b)} bytes")
-    h = header(b, b"BASINLOG", 0, "log")
+    h = header(b, b"BASINLOG", 2, "log")
     need(xxh3(b[:120]) == u64(b, 120) and xxh3(b[:72]) == u64(b, 112), "log: header's checksum")
     need(b[40:72] == b[72:104], "log: the copy differs")
-    zeros(b[104:112], "log")
-    h.update(epoch=u64(b, 32), process=u64(b, 64))
+    h.update(epoch=u64(b, 32), process=u64(b, 64), end_before=u64(b, 104))
     seed, at, records = xxh3(b[16:72], 0x6261736E6C6F6721), 128, []
     while at + 32 <= len(b):
         n, kind = u32(b, at + 8), b[at + 12]
@@ -177,7 +176,8 @@ def read_log(b):
         if kind not in RECORDS or at + 32 + n > len(b) or \
                 xxh3(b[at + 8:at + 32 + n], own) != u64(b, at):
             break
-        zeros(b[at + 13:at + 16], f"log: record at {at}")
+        head = b[at + 8:at + 13] + bytes(3) + b[at + 16:at + 32]
+        need(xxh3(head, own) >> 40 == u32(b, at + 12) >> 8, f"log: record at {at}: check")
         records.append((at, RECORDS[kind], u64(b, at + 16), u64(b, at + 24),
                         b[at + 32:at + 32 + n]))
         at += 32 + n + -n % 8

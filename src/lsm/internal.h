@@ -239,6 +239,7 @@ struct log_reader {
     uint64_t end_before;  /* the log before is on disk up to here, if this one has a record */
     bool live;            /* a writer may be appending: a bad record is always the tail */
     uint64_t synced_seen; /* largest synced position in records read */
+    uint64_t hashed;      /* bytes of bodies whose checksum was looked at */
 };
 /* NOT_FOUND when there is no such log. CORRUPT / VERSION for its header. */
 basin_status lsm__log_reader_open(struct lsm *db, struct place from, struct log_reader *r,

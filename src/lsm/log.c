@@ -287,6 +287,17 @@ lsm__record_seed(uint64_t log_seed, uint64_t at)
     return log_seed ^ (at * 0x9E3779B97F4A7C15u);
 }
 
+/* The 24 bits that tell the head of a record from bytes that look like one. */
+uint32_t
+lsm__record_check(const uint8_t head[LOG_RECORD_HEADER_SIZE], uint64_t seed)
+{
+    uint8_t told[LOG_RECORD_HEADER_SIZE];
+
+    memcpy(told, head, sizeof(told));
+    memset(told + 13, 0, 3);
+    return (uint32_t)(hash64(told + 8, sizeof(told) - 8, seed) >> 40);
+}
+
 static basin_status
 grow_for(struct log_file *l, uint64_t need, basin_error *err)
 {
@@ -341,6 +352,8 @@ lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
     head[12] = (uint8_t)type;
     store_u64(head + 16, first_seqno);
     store_u64(head + 24, atomic_load_explicit(&l->synced, memory_order_relaxed));
+    store_u32(head + 12, (uint32_t)type | lsm__record_check(head, lsm__record_seed(l->seed, l->end))
+                                              << 8);
     TRY(assemble(l, head, body, padded, err));
     st = write_bytes(l, l->end, l->scratch.data, padded, err);
     l->torn = l->torn || st != BASIN_OK;

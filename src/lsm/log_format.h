@@ -17,6 +17,7 @@ enum {
 
 uint64_t lsm__log_seed(const uint8_t header[LOG_HEADER_SIZE]);
 uint64_t lsm__record_seed(uint64_t log_seed, uint64_t at);
+uint32_t lsm__record_check(const uint8_t head[LOG_RECORD_HEADER_SIZE], uint64_t seed);
 void lsm__log_header_make(const struct lsm *db, uint64_t epoch,
                           const uint8_t salt[CODEC_SALT_SIZE], uint64_t end_before,
                           uint8_t header[LOG_HEADER_SIZE]);

@@ -144,25 +144,31 @@ lsm__log_reader_close(struct log_reader *r)
     buf_release(&r->plain);
 }
 
-/* The record at `at`, its stored body in the window; *p NULL when there is no valid one. */
+/* The record at `at`, its stored body in the window; *p NULL when there is no valid one. A body is
+ * hashed only when its head is right: behind the tail of a log lie values of older ones, which may
+ * look like one head after the other, each with a long body. */
 static basin_status
 check_record(struct log_reader *r, uint64_t at, const uint8_t **p, basin_error *err)
 {
     basin_status st;
+    uint64_t seed = lsm__record_seed(r->seed, at);
     size_t stored;
 
     TRY(load(r, at, LOG_RECORD_HEADER_SIZE, p, err));
     if (*p == NULL)
         goto out;
     stored = load_u32(*p + 8);
-    if ((*p)[12] < RECORD_BATCH || (*p)[12] > RECORD_SEAL || (*p)[13] || (*p)[14] || (*p)[15] ||
-        stored > r->size - at - LOG_RECORD_HEADER_SIZE) {
+    if ((*p)[12] < RECORD_BATCH || (*p)[12] > RECORD_SEAL ||
+        stored > r->size - at - LOG_RECORD_HEADER_SIZE ||
+        lsm__record_check(*p, seed) != load_u32(*p + 12) >> 8) {
         *p = NULL;
         goto out;
     }
     TRY(load(r, at, LOG_RECORD_HEADER_SIZE + stored, p, err));
-    if (*p != NULL && hash64(*p + 8, LOG_RECORD_HEADER_SIZE - 8 + stored,
-                             lsm__record_seed(r->seed, at)) != load_u64(*p))
+    if (*p == NULL)
+        goto out;
+    r->hashed += stored;
+    if (hash64(*p + 8, LOG_RECORD_HEADER_SIZE - 8 + stored, seed) != load_u64(*p))
         *p = NULL;
 out:
     return st;
