@@ -4,8 +4,15 @@
 add_test(NAME house COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/house.py
     --compile-commands ${CMAKE_BINARY_DIR}/compile_commands.json)
 add_test(NAME house_finds_planted COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/house.py --self-test)
+add_test(NAME cases COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/cases.py)
 add_test(NAME headers COMMAND sh ${CMAKE_SOURCE_DIR}/tools/headers.sh)
-set_tests_properties(house house_finds_planted headers PROPERTIES LABELS house)
+set_tests_properties(house house_finds_planted cases headers PROPERTIES LABELS house)
+
+if(TARGET basin_shared)
+    add_test(NAME abi COMMAND python3 ${CMAKE_SOURCE_DIR}/tools/abi.py
+        $<TARGET_FILE:basin_shared> ${CMAKE_C_COMPILER} -std=c17)
+    set_tests_properties(abi PROPERTIES LABELS house)
+endif()
 
 option(BASIN_FORMAT "test that the code is laid out as clang-format 14 does" OFF)
 if(BASIN_FORMAT)

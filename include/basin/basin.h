@@ -77,6 +77,7 @@ typedef struct basin_operator {
     /* Folds two neighbours into one operand; may be NULL. Associative. */
     basin_status (*partial)(void *ctx, basin_bytes key, basin_bytes older, basin_bytes newer,
                             basin_merge_reply *reply);
+    uint64_t reserved[4]; /* 0 */
 } basin_operator;
 
 /* ------------------------------------------------------------------ open and close */
@@ -342,6 +343,7 @@ typedef struct basin_change {
                               out of line */
     uint64_t value_size;
     bool last_in_commit;
+    uint64_t reserved[4];
 } basin_change;
 
 /* Follows commits after `since` (0 = from the oldest kept). TOO_OLD when the log is gone. */

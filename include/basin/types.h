@@ -62,6 +62,7 @@ typedef struct basin_error {
     char what[BASIN_WHAT_SIZE];   /* the object and the numbers, one line, lower case */
     char hint[BASIN_HINT_SIZE];   /* what to do about it */
     char where[BASIN_WHERE_SIZE]; /* file or object, and position */
+    uint64_t reserved[4];         /* 0 */
 } basin_error;
 
 /* Borrowed bytes: valid as long as the call that returned them says. */
@@ -78,6 +79,7 @@ typedef struct basin_bytes {
 typedef struct basin_allocator {
     void *(*resize)(void *ctx, void *p, size_t old_size, size_t new_size);
     void *ctx;
+    void *reserved[2]; /* NULL */
 } basin_allocator;
 
 /* How far a long call has come. All counts grow monotonically. */

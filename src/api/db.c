@@ -219,6 +219,11 @@ api_operators(const basin_options *o, const basin_allocator *mem, struct api_cal
             o->operators[i].full == NULL)
             return error_set(err, BASIN_MISUSE, "operator %u: numbers are %d to 255, with a full",
                              o->operators[i].number, BASIN_OP_USER_MIN);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < COUNT_OF(o->operators[i].reserved); k++)
+            if (o->operators[i].reserved[k] != 0)
+                return error_set(err, BASIN_MISUSE, "operator %u: reserved field %zu is not zero",
+                                 o->operators[i].number, k);
     *keep = mem_new(mem, n * sizeof(**keep));
     *out = mem_new(mem, n * sizeof(**out));
     if (*keep == NULL || *out == NULL) {

@@ -22,7 +22,7 @@ malloc_resize(void *ctx, void *p, size_t old_size, size_t new_size)
     return realloc(p, new_size);
 }
 
-const basin_allocator base_malloc = { malloc_resize, NULL };
+const basin_allocator base_malloc = { .resize = malloc_resize };
 
 void *
 mem_new(const basin_allocator *mem, size_t size)

@@ -28,7 +28,7 @@ counting_resize(void *ctx, void *p, size_t old_size, size_t new_size)
 void
 lsm__counting_init(struct counting_allocator *c, const basin_allocator *under)
 {
-    c->iface = (basin_allocator){ counting_resize, c };
+    c->iface = (basin_allocator){ .resize = counting_resize, .ctx = c };
     c->under = under;
     atomic_init(&c->used, 0);
     atomic_init(&c->peak, 0);

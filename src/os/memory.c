@@ -67,4 +67,4 @@ pages_resize(void *ctx, void *p, size_t old_size, size_t new_size)
     return q;
 }
 
-const basin_allocator os_allocator = { pages_resize, NULL };
+const basin_allocator os_allocator = { .resize = pages_resize };

@@ -79,7 +79,7 @@ count_bad_descriptors(void)
     int bad = 0, seen = 0;
 
     while ((e = readdir(dir)) != NULL) {
-        int fd = atoi(e->d_name);
+        int fd = (int)strtol(e->d_name, NULL, 10);
         if (fd <= 2 || fd == dirfd(dir) || e->d_name[0] == '.')
             continue;
         seen++;
@@ -101,7 +101,7 @@ count_open_threads(void)
 
     while ((e = readdir(dir)) != NULL) {
         unsigned long long blocked = 0;
-        if (e->d_name[0] == '.' || atoi(e->d_name) == getpid())
+        if (e->d_name[0] == '.' || strtol(e->d_name, NULL, 10) == getpid())
             continue;
         (void)snprintf(path, sizeof path, "/proc/self/task/%s/status", e->d_name);
         FILE *f = fopen(path, "r");

@@ -58,7 +58,7 @@ void
 test_memory_init(struct test_memory *m)
 {
     memset(m, 0, sizeof *m);
-    m->table = (basin_allocator){ test_resize, m };
+    m->table = (basin_allocator){ .resize = test_resize, .ctx = m };
 }
 
 void
