@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The cursor cases EC1 to EC20 of the specification, each on a raw memtable, stratum and merge, and
- * on the living cursor over one memtable, over memtables, over strata, and over both.
+ * on the living cursor over one memtable, over memtables, over strata, over both, and over a
+ * database that was closed and opened again, from its log and from its strata.
  */
 #include "lsm/world.h"
 
@@ -21,13 +22,16 @@ struct segment {
 };
 
 enum kind { RAW_MEMTABLE, RAW_STRATUM, RAW_MULTI, VIEW_MEMTABLE, VIEW_MEMTABLES, VIEW_STRATA,
-            VIEW_MIXED, KINDS };
+            VIEW_MIXED, REOPENED_LOG, REOPENED_STRATA, KINDS };
 
 struct probe {
     enum kind kind;
     struct icur *raw;
     struct view *view;
-    bool valid; /* of raw */
+    bool valid;         /* of raw */
+    struct os_sim *sim; /* of a reopened database */
+    struct lsm *db;
+    struct version *version;
 };
 
 static uint64_t seqno;
@@ -81,6 +85,40 @@ open_multi(struct probe *p, const struct segment *segments, size_t count)
     assert_ok(&w, lsm__multi_icur(w.mem, sources, count, &p->raw, &w.err));
 }
 
+/* A whole database on a simulated machine, opened again: from its log, or from its strata. */
+static void
+open_again(struct probe *p, const struct segment *segments, size_t count,
+           const struct lsm_range *range)
+{
+    struct lsm_options o = { .no_threads = true, .page_size = 256, .level0_runs = 100,
+                             .memtable_size = 4 * MIB };
+    struct view_options vo = { .snapshot = UINT64_MAX, .range = range, .mem = w.mem };
+    struct lsm_txn *txn;
+
+    assert_ok(&w, os_sim_new(&(struct os_sim_options){ .maps = true, .mem = &base_malloc }, &p->sim,
+                             &w.err));
+    o.os = os_sim_os(p->sim);
+    assert_ok(&w, lsm_open("db", &o, &p->db, &w.err));
+    for (size_t i = 0; i < count; i++) {
+        assert_ok(&w, lsm_begin(p->db, &(struct lsm_begin){ .mode = LSM_WRITE }, &txn, &w.err));
+        for (size_t k = 0; k < segments[i].count; k++) {
+            const struct pair *e = &segments[i].pairs[k];
+            struct bytes key = bytes_of(e->key, strlen(e->key));
+            if (e->value == NULL)
+                assert_ok(&w, lsm_delete(txn, key, &w.err));
+            else
+                assert_ok(&w, lsm_put(txn, key, bytes_of(e->value, strlen(e->value)), &w.err));
+        }
+        assert_ok(&w, lsm_commit(txn, true, NULL, &w.err));
+        if (p->kind == REOPENED_STRATA)
+            assert_ok(&w, lsm_flush(p->db, &w.err));
+    }
+    assert_ok(&w, lsm_close(p->db, &w.err));
+    assert_ok(&w, lsm_open("db", &o, &p->db, &w.err));
+    vo.version = p->version = lsm__version_get(p->db);
+    assert_ok(&w, lsm__view_open(&vo, &p->view, &w.err));
+}
+
 /* Puts the segments into a world and opens a cursor of this kind over them. */
 static struct probe
 probe_open(enum kind kind, const struct segment *segments, size_t count,
@@ -93,6 +131,10 @@ probe_open(enum kind kind, const struct segment *segments, size_t count,
     seqno = 0;
     if (kind == RAW_MULTI) {
         open_multi(&p, segments, count);
+        return p;
+    }
+    if (kind >= REOPENED_LOG) {
+        open_again(&p, segments, count, range);
         return p;
     }
     for (size_t i = 0; i < count; i++) {
@@ -125,6 +167,11 @@ probe_close(struct probe *p)
     if (p->raw != NULL)
         p->raw->ops->close(p->raw);
     lsm__view_close(p->view);
+    if (p->db != NULL) {
+        lsm__version_unref(p->version);
+        assert_ok(&w, lsm_close(p->db, &w.err));
+        os_sim_free(p->sim);
+    }
     world_release(&w);
 }
 
