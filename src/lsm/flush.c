@@ -76,7 +76,7 @@ flush_table(struct lsm *db, struct flush *f, uint64_t run, const uint64_t *snaps
                                       .seqno_elide = f->keep_seqnos ? 0 : snapshots[0],
                                       .size_max = db->o.stratum_size };
 
-    TRY(memtable_fragments(f->table, db->mem, &raw, &raw_count, err));
+    TRY(memtable_ranges(f->table, db->mem, &raw, &raw_count, err));
     TRY(lsm__rules_ranges(&rules, raw, raw_count, &kept, &kept_count, err));
     options.ranges = kept;
     options.range_count = kept_count;

@@ -66,11 +66,10 @@ uint64_t memtable_covering(const struct memtable *m, struct bytes key, uint64_t 
  * writer, or when nobody writes. */
 bool memtable_changed_since(const struct memtable *m, struct bytes begin, struct bytes end,
                             bool unbounded, uint64_t since);
-/* All range tombstones as non-overlapping fragments in the order that stratum_writer_add_range
- * wants; the array is allocated from mem (free: mem_free(mem, *out, count * sizeof **out)); its
- * keys borrow from the memtable. */
-basin_status memtable_fragments(const struct memtable *m, const basin_allocator *mem,
-                                struct range_tombstone **out, size_t *count, basin_error *err);
+/* All range tombstones, the oldest first; the array is allocated from mem (free: mem_free(mem,
+ * *out, count * sizeof **out)); its keys borrow from the memtable. */
+basin_status memtable_ranges(const struct memtable *m, const basin_allocator *mem,
+                             struct range_tombstone **out, size_t *count, basin_error *err);
 
 /* A raw cursor over every version; holds no reference: the caller keeps the memtable alive. What is
  * added after a cursor was positioned may be missing from what it shows, so a cursor serves one

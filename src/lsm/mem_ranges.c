@@ -211,6 +211,12 @@ set_with_room(struct memtable *m, const struct range_set *old)
     return set->levels[keep] ? set : NULL;
 }
 
+static struct range_tombstone
+tombstone_of(const struct mem_range *r)
+{
+    return (struct range_tombstone){ r->begin, r->end, r->unbounded, r->seqno };
+}
+
 static bool
 copy_bytes(struct arena *a, struct bytes from, struct bytes *to)
 {
@@ -411,94 +417,31 @@ mem__ranges_changed(const struct memtable *m, struct bytes begin, struct bytes e
     return false;
 }
 
-/* ------------------------------------------------------------------ fragments */
-
-/* Heap sort, largest first. */
-static void
-sift(uint32_t *p, size_t i, size_t n)
-{
-    for (size_t child; (child = 2 * i + 1) < n; i = child) {
-        uint32_t swap = p[i];
-        if (child + 1 < n && p[child + 1] < p[child])
-            child++;
-        if (p[child] >= p[i])
-            return;
-        p[i] = p[child];
-        p[child] = swap;
-    }
-}
-
-static void
-sort_down(uint32_t *p, size_t n)
-{
-    for (size_t i = n / 2; i-- > 0;)
-        sift(p, i, n);
-    for (size_t end = n; end-- > 1;) {
-        uint32_t swap = p[0];
-        p[0] = p[end];
-        p[end] = swap;
-        sift(p, 0, end);
-    }
-}
-
-/* Tombstones over a piece into `to` (NULL: only counted), newest first. */
-static size_t
-piece_items(const struct range_level *level, size_t piece, uint32_t *to)
-{
-    size_t n = 0;
-
-    for (size_t i = piece + level->cut_count; i > 0; i /= 2) {
-        size_t count = level->list_at[i + 1] - level->list_at[i];
-        if (to != NULL && count)
-            memcpy(to + n, level->lists + level->list_at[i], count * sizeof(*to));
-        n += count;
-    }
-    if (to != NULL)
-        sort_down(to, n);
-    return n;
-}
-
-static void
-write_fragments(const struct range_level *level, uint32_t *numbers, struct range_tombstone *out)
-{
-    for (size_t piece = 0; piece < level->cut_count; piece++) {
-        size_t n = piece_items(level, piece, numbers);
-        bool last = piece + 1 == level->cut_count;
-        struct bytes end = last ? BYTES_NULL : level->cuts[piece + 1];
-        for (size_t i = 0; i < n; i++)
-            *out++ = (struct range_tombstone){ level->cuts[piece], end, last,
-                                               level->items[numbers[i]]->seqno };
-    }
-}
+/* ------------------------------------------------------------------ all of them */
 
 basin_status
-memtable_fragments(const struct memtable *m, const basin_allocator *mem,
-                   struct range_tombstone **out, size_t *count, basin_error *err)
+memtable_ranges(const struct memtable *m, const basin_allocator *mem, struct range_tombstone **out,
+                size_t *count, basin_error *err)
 {
-    basin_status st = BASIN_OK;
     const struct range_set *set = atomic_load_explicit(&m->ranges, memory_order_acquire);
-    struct range_level *level;
-    struct arena a;
-    uint32_t *numbers;
-    size_t total = 0;
+    struct range_tombstone *to;
+    size_t tail, n;
 
     *out = NULL;
     *count = 0;
-    arena_init(&a, mem, 4096);
     if (set == NULL)
-        goto out;
-    level = level_merge(set, 0, &a);
-    numbers = level ? arena_alloc(&a, level->count * sizeof(*numbers)) : NULL;
-    if (numbers == NULL)
-        FAIL(err, BASIN_NO_MEM, "no memory for fragments of range tombstones");
-    for (size_t piece = 0; piece < level->cut_count; piece++)
-        total += piece_items(level, piece, NULL);
-    *out = mem_new(mem, total * sizeof(**out));
-    if (*out == NULL)
-        FAIL(err, BASIN_NO_MEM, "no memory for %zu fragments of range tombstones", total);
-    write_fragments(level, numbers, *out);
-    *count = total;
-out:
-    arena_release(&a);
-    return st;
+        return BASIN_OK;
+    n = tail = tail_count(set->tail);
+    for (size_t i = 0; i < set->level_count; i++)
+        n += set->levels[i]->count;
+    *out = to = mem_new(mem, n * sizeof(**out));
+    if (to == NULL)
+        return error_set(err, BASIN_NO_MEM, "no memory for %zu range tombstones", n);
+    *count = n;
+    for (size_t i = 0; i < set->level_count; i++)
+        for (size_t k = 0; k < set->levels[i]->count; k++)
+            *to++ = tombstone_of(set->levels[i]->items[k]);
+    for (size_t i = 0; i < tail; i++)
+        *to++ = tombstone_of(&set->tail->items[i]);
+    return BASIN_OK;
 }

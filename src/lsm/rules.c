@@ -3,7 +3,7 @@
 /*
  * The drop rules of flush and merge: which versions of a key are kept, which merges are folded and
  * which tombstones may go (E41, E64, decisions 17 and 18). It reads a raw cursor and feeds an
- * output; it never opens or publishes anything.
+ * output; it never opens or publishes anything. Range tombstones: rules_ranges.c.
  *
  * Snapshots cut the seqnos into stripes: two versions in one stripe look the same to everybody
  * except for the newest of them. What is newer than the newest visible seqno is kept as it is.
@@ -36,29 +36,13 @@ struct rules {
     struct buf result, other;
 };
 
-/* Index of the smallest snapshot >= seqno; snapshot_count when none sees it yet. */
-static size_t
-stripe_of(const struct rules *r, uint64_t seqno)
-{
-    size_t low = 0, high = r->o->snapshot_count;
-
-    while (low < high) {
-        size_t mid = (low + high) / 2;
-        if (r->o->snapshots[mid] >= seqno)
-            high = mid;
-        else
-            low = mid + 1;
-    }
-    return low;
-}
-
 /* Below a version without seqno (0: every snapshot sees it) there is none with one: what comes from
  * another run may still have its own. */
 static basin_status
 emit(struct rules *r, enum entry_kind kind, struct bytes value, uint64_t seqno, basin_error *err)
 {
     basin_status st;
-    size_t stripe = stripe_of(r, seqno);
+    size_t stripe = lsm__stripe_of(r->o, seqno);
 
     if (r->top != SIZE_MAX)
         seqno = MIN_OF(seqno, r->emitted);
@@ -231,7 +215,7 @@ static basin_status
 take(struct rules *r, const struct entry *e, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    size_t stripe = stripe_of(r, e->seqno);
+    size_t stripe = lsm__stripe_of(r->o, e->seqno);
     bool used;
 
     if (!r->has_key || !bytes_equal(buf_bytes(&r->key), e->key)) {
@@ -293,107 +277,5 @@ out:
     buf_release(&r.pending);
     buf_release(&r.result);
     buf_release(&r.other);
-    return st;
-}
-
-/* ------------------------------------------------------------------ range tombstones */
-
-static int
-compare_bounds(const void *a, const void *b)
-{
-    return bytes_compare(*(const struct bytes *)a, *(const struct bytes *)b);
-}
-
-static int
-compare_seqnos_down(const void *a, const void *b)
-{
-    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
-    return (x < y) - (x > y);
-}
-
-/* The seqnos that cover [begin, ...): of each stripe the newest; none of the lowest at bottom. */
-static size_t
-keep_seqnos(const struct rules_options *o, uint64_t *seqnos, size_t count)
-{
-    struct rules r = { .o = o };
-    size_t kept = 0, last = SIZE_MAX;
-
-    if (count > 1)
-        sort_items(seqnos, count, sizeof(*seqnos), compare_seqnos_down);
-    for (size_t i = 0; i < count; i++) {
-        size_t stripe = stripe_of(&r, seqnos[i]);
-        if (stripe != o->snapshot_count && stripe == last)
-            continue;
-        last = stripe;
-        if (stripe == 0 && o->bottom)
-            continue;
-        if (kept == 0 || seqnos[kept - 1] != seqnos[i])
-            seqnos[kept++] = seqnos[i];
-    }
-    return kept;
-}
-
-static size_t
-cut_piece(const struct rules_options *o, const struct range_tombstone *in, size_t count,
-          struct bytes begin, const struct bytes *end, uint64_t *seqnos,
-          struct range_tombstone *out)
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < count; i++)
-        if (bytes_compare(in[i].begin, begin) <= 0 &&
-            (in[i].unbounded || bytes_compare(begin, in[i].end) < 0))
-            seqnos[n++] = in[i].seqno;
-    n = keep_seqnos(o, seqnos, n);
-    for (size_t i = 0; i < n && out != NULL; i++)
-        out[i] = (struct range_tombstone){ begin, end ? *end : BYTES_NULL, end == NULL,
-                                           seqnos[i] };
-    return n;
-}
-
-/* Active set per piece is found by a scan: a merge has few tombstones, a memtable at most
- * MEMTABLE_RANGES_MAX. */
-basin_status
-lsm__rules_ranges(const struct rules_options *o, const struct range_tombstone *in, size_t count,
-                  struct range_tombstone **out, size_t *out_count, basin_error *err)
-{
-    basin_status st = BASIN_OK;
-    const basin_allocator *mem = o->db->mem;
-    struct bytes *bounds = mem_new(mem, (2 * count + 1) * sizeof(*bounds));
-    uint64_t *seqnos = mem_new(mem, (count + 1) * sizeof(*seqnos));
-    size_t bound_count = 0, total = 0;
-
-    *out = NULL;
-    *out_count = 0;
-    if (bounds == NULL || seqnos == NULL)
-        FAIL(err, BASIN_NO_MEM, "no memory for %zu range tombstones", count);
-    for (size_t i = 0; i < count; i++) {
-        bounds[bound_count++] = in[i].begin;
-        if (!in[i].unbounded)
-            bounds[bound_count++] = in[i].end;
-    }
-    if (bound_count > 1)
-        sort_items(bounds, bound_count, sizeof(*bounds), compare_bounds);
-    for (int pass = 0; pass < 2; pass++) {
-        size_t n = 0;
-        for (size_t i = 0; i < bound_count; i++) {
-            const struct bytes *end = i + 1 < bound_count ? &bounds[i + 1] : NULL;
-            if (end != NULL && bytes_equal(bounds[i], *end))
-                continue;
-            n += cut_piece(o, in, count, bounds[i], end, seqnos, pass ? *out + n : NULL);
-        }
-        if (pass == 0 && n > 0) {
-            *out = mem_new(mem, n * sizeof(**out));
-            if (*out == NULL)
-                FAIL(err, BASIN_NO_MEM, "no memory for %zu range tombstones", n);
-        }
-        total = n;
-        if (n == 0)
-            break;
-    }
-    *out_count = total;
-out:
-    mem_free(mem, bounds, (2 * count + 1) * sizeof(*bounds));
-    mem_free(mem, seqnos, (count + 1) * sizeof(*seqnos));
     return st;
 }

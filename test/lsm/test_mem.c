@@ -393,7 +393,7 @@ check_fragments(const struct range_model *r, size_t n, struct memtable *m, struc
     struct range_tombstone *f;
     size_t count;
 
-    assert_ok(&w, memtable_fragments(m, w.mem, &f, &count, &w.err));
+    world_fragments(&w, m, &f, &count);
     for (size_t i = 1; i < count; i++) {
         if (bytes_equal(f[i].begin, f[i - 1].begin)) {
             assert_true(f[i].seqno < f[i - 1].seqno);

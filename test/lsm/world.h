@@ -17,6 +17,7 @@
 
 #include "lsm/internal.h"
 #include "lsm/mem.h"
+#include "lsm/rules.h"
 #include "lsm/version.h"
 #include "model/chance.h"
 #include "model/memory.h"
@@ -114,6 +115,26 @@ cut_has(const struct world_cut *cut, struct bytes key)
            (cut->to == NULL || bytes_compare(key, *cut->to) < 0);
 }
 
+/* All range tombstones of a memtable as fragments, with every seqno. */
+static inline void
+world_fragments(struct world *w, const struct memtable *m, struct range_tombstone **out,
+                size_t *count)
+{
+    struct range_tombstone *all;
+    size_t n;
+
+    assert_ok(w, memtable_ranges(m, w->mem, &all, &n, &w->err));
+    uint64_t *each = mem_new(w->mem, (n + 1) * sizeof *each);
+    for (size_t i = 0; i < n; i++)
+        each[i] = all[i].seqno;
+    assert_ok(w, lsm__rules_ranges(&(struct rules_options){ .db = &w->db,
+                                                            .snapshots = each,
+                                                            .snapshot_count = n },
+                                   all, n, out, count, &w->err));
+    mem_free(w->mem, each, (n + 1) * sizeof *each);
+    mem_free(w->mem, all, n * sizeof *all);
+}
+
 static inline void
 world_write_ranges(struct world *w, const struct memtable *m, const struct world_cut *cut,
                    struct stratum_writer *writer)
@@ -121,7 +142,7 @@ world_write_ranges(struct world *w, const struct memtable *m, const struct world
     struct range_tombstone *ranges;
     size_t count;
 
-    assert_ok(w, memtable_fragments(m, w->mem, &ranges, &count, &w->err));
+    world_fragments(w, m, &ranges, &count);
     for (size_t i = 0; i < count; i++) {
         struct range_tombstone t = ranges[i];
         if (cut->from != NULL && bytes_compare(t.begin, *cut->from) < 0)
