@@ -13,7 +13,7 @@ enum { RAW = 1, READER = 2, CARE = 4, HEADER = 128, SUM = 8, SIZE_MAX_HERE = 100
 static void
 seal(uint8_t *c, size_t n)
 {
-    memcpy(c, "BASINCKP", 8);
+    memcpy(c, machine_find("db/ckpt/")->bytes.data, 12); /* magic and version */
     memcpy(c + 16, machine_database_id(), 16);
     store_u64(c + 32, 1);
     store_u64(c + 40, HEADER);

@@ -38,7 +38,7 @@ put_checkpoint(struct machine *m, struct bytes body)
     uint8_t *c = mem_new(&base_malloc, n);
 
     must(c != NULL);
-    memcpy(c, "BASINCKP", 8);
+    memcpy(c, machine_find("db/ckpt/")->bytes.data, 12); /* magic and version */
     memcpy(c + 16, machine_database_id(), 16);
     store_u64(c + 32, 1);
     store_u64(c + 40, MACHINE_LOG_HEADER);
