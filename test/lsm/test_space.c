@@ -258,7 +258,7 @@ write_many(void *ctx)
     basin_error err;
     char key[16];
 
-    for (unsigned i = 0; i < 60000 && *st == BASIN_OK; i++) {
+    for (unsigned i = 0; i < 14000 && *st == BASIN_OK;) {
         struct lsm_txn *txn;
         *st = lsm_begin(l.db, &(struct lsm_begin){ .mode = LSM_WRITE }, &txn, &err);
         for (unsigned n = 0; n < 20 && *st == BASIN_OK; n++, i++) {
