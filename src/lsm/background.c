@@ -1,30 +1,12 @@
 // SPDX-FileCopyrightText: the Basin authors
 // SPDX-License-Identifier: Apache-2.0
 /*
- * Background work: one thread flushes, checkpoints and syncs buffered commits, another merges.
- * Without threads the same steps run when the caller pumps. A failed step poisons the database
- * when it was an error of the disk; a merge that was only cancelled, or found damage, is not
- * repeated until something changes.
+ * Background work: one thread flushes and makes checkpoints, one merges, one syncs buffered
+ * commits: their bound holds however long a flush takes. Without threads the same steps run when
+ * the caller pumps. A failed step poisons the database when it was an error of the disk; a merge
+ * that was only cancelled, or found damage, is not repeated until something changes.
  */
 #include "lsm/internal.h"
-
-static void
-sync_buffered(struct lsm *db)
-{
-    struct log_file *log = NULL;
-    basin_error error = { 0 };
-
-    os_mutex_lock(db->mu);
-    if (db->log != NULL && !db->tail_unsafe && db->failed == BASIN_OK) {
-        log = db->log;
-        lsm__log_ref(log);
-    }
-    os_mutex_unlock(db->mu);
-    if (log == NULL)
-        return;
-    (void)!lsm__log_sync(log, &error); /* a failure poisons the database */
-    lsm__log_unref(log);
-}
 
 static basin_status
 checkpoint_step(struct lsm *db, bool *did, basin_error *err)
@@ -101,12 +83,10 @@ flush_thread(void *ctx)
             st = checkpoint_step(db, &more, &error);
         if (st != BASIN_OK)
             lsm__background_failed(db, st, &error);
-        sync_buffered(db);
         lsm__remove_dead(db);
         os_mutex_lock(db->mu);
         if (!stopping(db) && (db->immutable_count == 0 || db->failed != BASIN_OK))
-            (void)os_cond_wait(db->work_cond, db->mu,
-                               MIN_OF(db->o.buffer_ms, (uint64_t)1000) * UINT64_C(500000));
+            (void)os_cond_wait(db->work_cond, db->mu, UINT64_C(500000000));
         os_mutex_unlock(db->mu);
     }
 }
@@ -143,6 +123,53 @@ merge_thread(void *ctx)
     }
 }
 
+static void
+sync_buffered(struct lsm *db, struct log_file *log)
+{
+    basin_error error = { 0 };
+
+    if (lsm__log_unsynced(log) > 0) {
+        atomic_store_explicit(&db->sync_started_ns, db->os->ops->monotonic_ns(db->os),
+                              memory_order_release);
+        (void)!lsm__log_sync(log, &error); /* a failure poisons the database */
+        atomic_store_explicit(&db->sync_started_ns, 0, memory_order_release);
+    }
+    lsm__log_unref(log);
+}
+
+/* It begins at half of either bound; what it does not reach in time the leader syncs itself, so
+ * that nobody is told of a commit that is over the bound. */
+static void
+sync_thread(void *ctx)
+{
+    struct lsm *db = ctx;
+    uint64_t pause_ns = MIN_OF(db->o.buffer_ms, UINT64_C(3600000)) * UINT64_C(500000);
+    struct log_file *log;
+
+    os_mutex_lock(db->mu);
+    while (!stopping(db)) {
+        log = db->tail_unsafe || db->failed != BASIN_OK ? NULL : db->log;
+        if (log != NULL) {
+            lsm__log_ref(log);
+            os_mutex_unlock(db->mu);
+            sync_buffered(db, log);
+            os_mutex_lock(db->mu);
+        }
+        if (!stopping(db))
+            (void)os_cond_wait(db->sync_cond, db->mu, pause_ns);
+    }
+    os_mutex_unlock(db->mu);
+}
+
+static basin_status
+start_thread(struct lsm *db, void (*fn)(void *ctx), const char *name, basin_error *err)
+{
+    basin_status st = os_thread_start(db->mem, fn, db, name, &db->threads[db->thread_count], err);
+
+    db->thread_count += st == BASIN_OK;
+    return st;
+}
+
 basin_status
 lsm__background_start(struct lsm *db, basin_error *err)
 {
@@ -150,10 +177,9 @@ lsm__background_start(struct lsm *db, basin_error *err)
 
     if (db->o.no_threads || db->o.read_only)
         return BASIN_OK;
-    TRY(os_thread_start(db->mem, flush_thread, db, "basin-flush", &db->threads[0], err));
-    db->thread_count = 1;
-    TRY(os_thread_start(db->mem, merge_thread, db, "basin-merge", &db->threads[1], err));
-    db->thread_count = 2;
+    TRY(start_thread(db, flush_thread, "basin-flush", err));
+    TRY(start_thread(db, merge_thread, "basin-merge", err));
+    TRY(start_thread(db, sync_thread, "basin-sync", err));
 out:
     return st;
 }
@@ -164,6 +190,7 @@ lsm__background_stop(struct lsm *db)
     atomic_store_explicit(&db->closing, true, memory_order_release);
     os_mutex_lock(db->mu);
     os_cond_broadcast(db->work_cond);
+    os_cond_broadcast(db->sync_cond);
     os_cond_broadcast(db->idle_cond);
     os_mutex_unlock(db->mu);
     while (db->thread_count > 0)
@@ -181,10 +208,16 @@ lsm__background_wake(struct lsm *db)
 basin_status
 lsm_pump(struct lsm *db, bool *more, basin_error *err)
 {
+    basin_status st = BASIN_OK;
+    struct request r = { .kind = REQUEST_SYNC };
+
     *more = false;
     if (db->o.read_only || !db->o.no_threads)
         return BASIN_OK;
-    return lsm__background_step(db, more, err);
+    TRY(lsm__background_step(db, more, err));
+    st = lsm__submit(db, &r, err); /* the leader syncs what is due */
+out:
+    return st;
 }
 
 /* ------------------------------------------------------------------ asked for */

@@ -211,6 +211,8 @@ void lsm__log_unref(struct log_file *l);
 /* LIMIT (no error text) when the file is full: the leader then rolls the epoch. */
 basin_status lsm__log_append(struct log_file *l, enum record_type type, uint64_t first_seqno,
                              struct bytes body, struct place *at, basin_error *err);
+/* Bytes of records that are not known to be on disk. Any thread. */
+uint64_t lsm__log_unsynced(const struct log_file *l);
 /* A failure poisons the database. Takes mu. */
 basin_status lsm__log_sync(struct log_file *l, basin_error *err);
 /* Makes the record at a place unreadable, in memory at least: what it says did not come true. */
@@ -356,6 +358,8 @@ struct lsm {
     _Atomic uint64_t epoch;        /* the log's; changed by the leader, in a reader by refresh */
     _Atomic bool cover_pending;    /* covered log waits for a reader that was opening */
     _Atomic bool crowded;          /* writers must look at room: set with mu held */
+    _Atomic uint64_t
+        sync_started_ns;           /* the sync thread is in a sync that began then; 0 = it is not */
     _Atomic bool tail_unsafe_hint; /* the same as tail_unsafe, readable without mu */
 
     struct os_mutex *writer_mu;    /* locked-mode transactions: see txn.c */
@@ -374,10 +378,11 @@ struct lsm {
     struct log_file *log;         /* NULL until the first record */
     uint64_t last_seqno;          /* newest handed out */
     uint64_t published_at;
-    uint64_t last_sync_ns;
+    uint64_t unsynced_ns; /* without threads: when log began to wait for its sync; 0 = none */
 
     struct os_mutex *mu;
     struct os_cond *work_cond;    /* background threads wait here */
+    struct os_cond *sync_cond;    /* ... and the one that syncs buffered commits */
     struct os_cond *idle_cond;    /* those who wait for background work */
     struct manifest manifest;     /* GUARDED(mu) */
     struct version *current;      /* GUARDED(mu) */
@@ -412,7 +417,7 @@ struct lsm {
     bool tail_unsafe;             /* GUARDED(mu) replayed tail may not be on disk: durable commits
                                      wait for its flush */
     uint64_t manual_merges;       /* GUARDED(mu) compactions asked for */
-    struct os_thread *threads[2];
+    struct os_thread *threads[3];
     size_t thread_count;
 
     struct os_mutex *dead_mu;

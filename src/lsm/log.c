@@ -402,6 +402,15 @@ out:
     return st;
 }
 
+uint64_t
+lsm__log_unsynced(const struct log_file *l)
+{
+    uint64_t synced = atomic_load_explicit(&l->synced, memory_order_acquire);
+
+    return atomic_load_explicit(&l->end_shared, memory_order_acquire) -
+           MAX_OF(synced, (uint64_t)LOG_HEADER_SIZE);
+}
+
 basin_status
 lsm__log_sync(struct log_file *l, basin_error *err)
 {

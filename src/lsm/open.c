@@ -80,6 +80,7 @@ make_locks(struct lsm *db, basin_error *err)
     TRY(os_cond_new(mem, &db->writer_cond, err));
     TRY(os_cond_new(mem, &db->queue_cond, err));
     TRY(os_cond_new(mem, &db->work_cond, err));
+    TRY(os_cond_new(mem, &db->sync_cond, err));
     TRY(os_cond_new(mem, &db->idle_cond, err));
     TRY(os_mark_new(mem, &db->mark, err));
 out:
@@ -161,6 +162,7 @@ handle_free(struct lsm *db)
     os_cond_free(db->writer_cond);
     os_cond_free(db->queue_cond);
     os_cond_free(db->work_cond);
+    os_cond_free(db->sync_cond);
     os_cond_free(db->idle_cond);
     os_mutex_free(db->writer_mu);
     os_mutex_free(db->queue_mu);
