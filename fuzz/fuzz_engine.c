@@ -11,7 +11,13 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-enum { KEYS = 24, VALUE_MAX = 400, OPS_MAX = 120, PINS = 3 };
+enum {
+    KEYS = 24,
+    VALUE_MAX = 400,
+    OPS_MAX = 80,
+    REOPENS_MAX = 2 /* an opening looks through a whole log */,
+    PINS = 3
+};
 
 struct cell {
     bool there;
@@ -35,6 +41,7 @@ struct run {
     bool has_savepoint;
     struct table pinned[PINS];
     bool has_pin[PINS];
+    int reopens;
 };
 
 /* Keys of one, two and three bytes that share their beginnings. */
@@ -315,7 +322,7 @@ step(struct run *r)
         load(r);
     } else if (op == 18) {
         pin(r);
-    } else {
+    } else if (r->reopens++ < REOPENS_MAX) {
         reopen(r, i & 1);
     }
     if (r->txn != NULL)
