@@ -148,6 +148,8 @@ posix__open(struct os *os, const char *path, unsigned flags, struct os_file **ou
         goto out;
     }
     TRY(check_regular(fd, path, err));
+    if (pthread_mutex_init(&f->sync_mu, NULL) != 0)
+        FAIL(err, BASIN_NO_MEM, "open %s: no lock to be had", path);
     f->base.os = os;
     f->fd = fd;
     f->writable = (flags & OS_WRITE) != 0;
@@ -170,6 +172,7 @@ posix__close(struct os_file *file)
     if (!f)
         return;
     close(f->fd); /* not again after EINTR: Linux has closed it then */
+    must(pthread_mutex_destroy(&f->sync_mu) == 0);
     mem_free(&base_malloc, f, sizeof *f + strlen(f->path) + 1);
 }
 
@@ -345,14 +348,13 @@ out:
 
 /* ------------------------------------------------------------------ sync */
 
-basin_status
-posix__sync(struct os_file *file, bool data_only, basin_error *err)
+static basin_status
+sync_alone(struct posix_file *f, bool data_only, basin_error *err)
 {
-    struct posix_file *f = (struct posix_file *)file;
     basin_status st;
     int rc;
 
-    if (atomic_load(&f->poisoned)) {
+    if (f->poisoned) {
         st = error_set(err, BASIN_IO, "sync %s: an earlier sync of this handle failed", f->path);
         error_hint(err, "reopen the database: what was written since is not certain");
         return st;
@@ -360,10 +362,19 @@ posix__sync(struct os_file *file, bool data_only, basin_error *err)
     do {
         rc = data_only ? fdatasync(f->fd) : fsync(f->fd);
     } while (rc != 0 && errno == EINTR);
-    if (rc == 0)
-        return BASIN_OK;
-    st = posix__fail(err, errno, true, "sync", f->path);
-    atomic_store(&f->poisoned, true);
+    f->poisoned = rc != 0;
+    return rc == 0 ? BASIN_OK : posix__fail(err, errno, true, "sync", f->path);
+}
+
+basin_status
+posix__sync(struct os_file *file, bool data_only, basin_error *err)
+{
+    struct posix_file *f = (struct posix_file *)file;
+    basin_status st;
+
+    must(pthread_mutex_lock(&f->sync_mu) == 0);
+    st = sync_alone(f, data_only, err);
+    must(pthread_mutex_unlock(&f->sync_mu) == 0);
     return st;
 }
 

@@ -7,17 +7,20 @@
 #ifndef OS_POSIX_H
 #define OS_POSIX_H
 
+#include <pthread.h>
 #include <sys/types.h>
 
 #include "os/os.h"
 
-/* An open regular file. Threads: any; only `poisoned` ever changes. */
+/* An open regular file. Threads: any. Syncs of one go one after the other: the kernel tells an
+ * error once for an open file, so that of two side by side one would hear of nothing. */
 struct posix_file {
     struct os_file base;
     int fd;
     bool writable;
-    atomic_bool poisoned; /* a sync failed: pages may be clean and not on disk */
-    char path[];          /* for error texts */
+    pthread_mutex_t sync_mu;
+    bool poisoned; /* GUARDED(sync_mu) a sync failed: pages may be clean and not on disk */
+    char path[];   /* for error texts */
 };
 
 /* A shared map. Immutable but for its bytes. */
