@@ -4,6 +4,8 @@
  * Streams: a value that comes in pieces. The first bytes are held back until the value passes the
  * threshold; then it goes to a value stratum of the transaction, 64 KiB at a time. A shorter one
  * becomes an ordinary put. Large puts take the same way.
+ * A value stratum is read only once it is finished: when its transaction reads a value that lies
+ * before an open stream's, the stream moves on, with what it has written, to another one.
  */
 #include "lsm/txn.h"
 #include "lsm/values.h"
@@ -14,6 +16,7 @@ struct lsm_stream {
     struct buf head;       /* until the threshold is passed */
     struct value_out *out; /* then */
     uint64_t size;
+    basin_status failed; /* what was written before is lost */
 };
 
 /* A value stratum of the transaction that no stream is writing to. */
@@ -34,6 +37,15 @@ take_out(struct lsm_txn *txn, struct value_out **out, basin_error *err)
     *out = v;
 out:
     return st;
+}
+
+static void
+let_go(struct value_out *out)
+{
+    if (out == NULL)
+        return;
+    out->busy = false;
+    out->stream = NULL;
 }
 
 static basin_status
@@ -63,8 +75,7 @@ lsm__put_large(struct lsm_txn *txn, struct bytes key, struct bytes value, basin_
     TRY(value_writer_add(out->writer, value, err));
     TRY(put_ref(txn, key, out, err));
 out:
-    if (out != NULL)
-        out->busy = false;
+    let_go(out);
     return st;
 }
 
@@ -100,8 +111,7 @@ stream_free(struct lsm_stream *s)
     struct lsm_txn *txn = s->txn;
     const basin_allocator *mem = txn->db->mem;
 
-    if (s->out != NULL)
-        s->out->busy = false;
+    let_go(s->out);
     buf_release(&s->key);
     buf_release(&s->head);
     mem_free(mem, s, sizeof(*s));
@@ -115,6 +125,8 @@ lsm_stream_write(struct lsm_stream *s, struct bytes piece, basin_error *err)
 
     if (s->txn->ended)
         FAIL(err, BASIN_MISUSE, "the stream's transaction has ended");
+    if (s->failed != BASIN_OK)
+        FAIL(err, s->failed, "the stream has failed before");
     if (piece.size > LSM_VALUE_MAX - s->size)
         FAIL(err, BASIN_LIMIT, "a value longer than %llu bytes",
              (unsigned long long)LSM_VALUE_MAX);
@@ -124,6 +136,7 @@ lsm_stream_write(struct lsm_stream *s, struct bytes piece, basin_error *err)
     } else {
         if (s->out == NULL) {
             TRY(take_out(s->txn, &s->out, err));
+            s->out->stream = s;
             TRY(value_writer_add(s->out->writer, buf_bytes(&s->head), err));
             buf_release(&s->head);
         }
@@ -141,6 +154,8 @@ lsm_stream_close(struct lsm_stream *s, basin_error *err)
 
     if (s->txn->ended)
         FAIL(err, BASIN_MISUSE, "the stream's transaction has ended");
+    if (s->failed != BASIN_OK)
+        FAIL(err, s->failed, "the stream has failed before");
     if (s->out != NULL)
         TRY(put_ref(s->txn, buf_bytes(&s->key), s->out, err));
     else
@@ -162,6 +177,34 @@ lsm_stream_abort(struct lsm_stream *s)
     if (s->out != NULL)
         (void)!value_writer_end(s->out->writer, &ref, NULL);
     stream_free(s);
+}
+
+basin_status
+lsm__stream_move(struct lsm_stream *s, basin_error *err)
+{
+    basin_status st;
+    struct value_place p = { .id = s->out->id };
+    struct value_out *to = NULL;
+    struct buf ref;
+
+    buf_init(&ref, s->txn->db->mem);
+    TRY(value_writer_end(s->out->writer, &p.ref, err));
+    TRY(error_mem(lsm__value_place_put(&ref, &p), err));
+    s->out->stream = NULL; /* still busy, but read below */
+    TRY(lsm__value_out_finish(s->out, err));
+    TRY(take_out(s->txn, &to, err));
+    TRY(lsm__value_append(to, buf_bytes(&ref), err));
+    let_go(s->out);
+    s->out = to;
+    to->stream = s;
+    to = NULL;
+out:
+    if (to != NULL) /* what it holds of the value is dead */
+        (void)!value_writer_end(to->writer, &p.ref, NULL);
+    let_go(to);
+    s->failed = st;
+    buf_release(&ref);
+    return st;
 }
 
 /* Before the batch is logged: every value stratum of the transaction is complete, synced and

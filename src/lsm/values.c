@@ -68,25 +68,31 @@ out:
     return st;
 }
 
-/* A transaction reads what it wrote itself: its value stratum is finished for that. */
+/*
+ * A transaction reads what it wrote itself: its value stratum is finished for that. One that is not
+ * finished is known to its own transaction alone, so that it is the caller's; a finished one may go
+ * at any moment, with the transaction of another thread.
+ */
 static basin_status
 finish_own(struct lsm *db, struct object_id id, basin_error *err)
 {
+    basin_status st = BASIN_OK;
     struct value_out *v;
+    bool finished;
 
     os_mutex_lock(db->values_mu);
     for (v = db->outs; v != NULL; v = v->next_out)
         if (v->id.epoch == id.epoch && v->id.number == id.number)
             break;
+    finished = v == NULL || v->finished;
     os_mutex_unlock(db->values_mu);
-    if (v == NULL || v->finished)
+    if (finished)
         return BASIN_OK;
-    if (v->busy) {
-        basin_status st = error_set(err, BASIN_BUSY, "a stream is writing beside this value");
-        error_hint(err, "close the stream, then read");
-        return st;
-    }
-    return lsm__value_out_finish(v, err);
+    if (v->stream != NULL)
+        TRY(lsm__stream_move(v->stream, err));
+    TRY(lsm__value_out_finish(v, err));
+out:
+    return st;
 }
 
 /* *shared NULL: the table is full of busy ones, the caller closes *out itself. */
@@ -245,7 +251,9 @@ lsm__value_out_finish(struct value_out *v, basin_error *err)
         return BASIN_OK;
     TRY(st);
     TRY(v->sink->ops->commit(v->sink, err));
+    os_mutex_lock(v->db->values_mu);
     v->finished = true;
+    os_mutex_unlock(v->db->values_mu);
 out:
     return st;
 }
@@ -464,7 +472,7 @@ lsm__object_among(struct object_id id, const struct object_id *list, size_t coun
 enum { COPY_PIECE = 64 * 1024 };
 
 basin_status
-lsm__value_copy(struct value_out *v, struct bytes ref, struct value_place *to, basin_error *err)
+lsm__value_append(struct value_out *v, struct bytes ref, basin_error *err)
 {
     basin_status st = BASIN_OK;
     uint8_t *piece = mem_new(v->db->mem, COPY_PIECE);
@@ -478,9 +486,19 @@ lsm__value_copy(struct value_out *v, struct bytes ref, struct value_place *to, b
         TRY(value_writer_add(v->writer, bytes_of(piece, got), err));
         at += got;
     } while (at < size && got > 0);
+out:
+    mem_free(v->db->mem, piece, COPY_PIECE);
+    return st;
+}
+
+basin_status
+lsm__value_copy(struct value_out *v, struct bytes ref, struct value_place *to, basin_error *err)
+{
+    basin_status st;
+
+    TRY(lsm__value_append(v, ref, err));
     to->id = v->id;
     TRY(value_writer_end(v->writer, &to->ref, err));
 out:
-    mem_free(v->db->mem, piece, COPY_PIECE);
     return st;
 }
