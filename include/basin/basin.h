@@ -184,7 +184,8 @@ BASIN_API BASIN_MUST_USE basin_status basin_begin_mode(basin_db *db, basin_mode 
 /*
  * Commits and ends the transaction whatever the result. *seqno (may be NULL) is the commit's
  * number. Errors: CONFLICT, NO_SPACE, IO (the database then refuses further writes until it is
- * opened again), BUSY (open cursors of this transaction are named; only then it goes on).
+ * opened again), BUSY (open cursors of this transaction are named; or, without threads, a locked
+ * transaction is open: only then it goes on, commit again or abort).
  */
 BASIN_API basin_status basin_commit(basin_txn *txn, basin_durability durability, uint64_t *seqno,
                                     basin_error *err);
@@ -371,7 +372,8 @@ BASIN_API basin_status basin_load_open(basin_db *db, basin_space space,
                                        basin_error *err);
 BASIN_API basin_status basin_load_add(basin_load *l, basin_bytes key, basin_bytes value,
                                       basin_error *err);
-/* Publishes durably and frees. */
+/* Publishes durably and frees. BUSY, without threads only: a locked transaction is open; the load
+ * goes on, commit again or abort. */
 BASIN_API basin_status basin_load_commit(basin_load *l, uint64_t *seqno, basin_error *err);
 BASIN_API void basin_load_abort(basin_load *l); /* takes NULL; nothing is left behind */
 

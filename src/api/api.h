@@ -73,6 +73,8 @@ api_out(struct bytes b)
 basin_status api_enter(basin_db *db, basin_error *err);
 /* The same for a call on a transaction; debug builds find one that has ended. */
 basin_status api_enter_txn(basin_txn *txn, basin_error *err);
+/* Commits a transaction that nobody else has: it ends with BUSY too. */
+basin_status api_commit_one(basin_txn *txn, basin_durability durability, basin_error *err);
 basin_status api_check_key(basin_bytes key, basin_error *err);
 /* The number behind BASIN_SPACE_DEFAULT. create: makes it; else NOT_FOUND when there is none. */
 basin_status api_space(basin_txn *txn, basin_space space, bool create, uint64_t *id,

@@ -35,7 +35,7 @@ load_space(basin_db *db, basin_space space, uint64_t *id, basin_error *err)
         if (st != BASIN_OK)
             basin_abort(txn);
         else
-            st = basin_commit(txn, BASIN_DURABLE, NULL, err);
+            st = api_commit_one(txn, BASIN_DURABLE, err);
     } while (st == BASIN_CONFLICT);
 out:
     return st;
@@ -106,7 +106,8 @@ basin_load_commit(basin_load *l, uint64_t *seqno, basin_error *err)
     if (st != BASIN_OK)
         return st;
     st = lsm_load_commit(l->lsm, seqno ? seqno : &ignored, err);
-    load_free(l);
+    if (st != BASIN_BUSY)
+        load_free(l);
     return st;
 }
 

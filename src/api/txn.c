@@ -416,6 +416,16 @@ basin_savepoint_release(basin_txn *txn, const char *name, basin_error *err)
 /* ------------------------------------------------------------------ one operation */
 
 basin_status
+api_commit_one(basin_txn *txn, basin_durability durability, basin_error *err)
+{
+    basin_status st = basin_commit(txn, durability, NULL, err);
+
+    if (st == BASIN_BUSY)
+        basin_abort(txn);
+    return st;
+}
+
+basin_status
 basin_db_put(basin_db *db, basin_space space, basin_bytes key, basin_bytes value,
              basin_durability durability, basin_error *err)
 {
@@ -428,7 +438,7 @@ basin_db_put(basin_db *db, basin_space space, basin_bytes key, basin_bytes value
         if (st != BASIN_OK)
             basin_abort(txn);
         else
-            st = basin_commit(txn, durability, NULL, err);
+            st = api_commit_one(txn, durability, err);
     } while (st == BASIN_CONFLICT); /* two first puts made the default keyspace */
 out:
     return st;
@@ -447,7 +457,7 @@ basin_db_delete(basin_db *db, basin_space space, basin_bytes key, basin_durabili
         if (st != BASIN_OK)
             basin_abort(txn);
         else
-            st = basin_commit(txn, durability, NULL, err);
+            st = api_commit_one(txn, durability, err);
     } while (st == BASIN_CONFLICT);
 out:
     return st;

@@ -502,11 +502,12 @@ basin_status
 lsm__wait_for_tail(struct lsm *db, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    bool did = true;
+    bool did;
 
     os_mutex_lock(db->mu);
-    while (db->tail_unsafe && db->failed == BASIN_OK && did) {
-        if (db->o.no_threads) {
+    while (db->tail_unsafe && db->failed == BASIN_OK &&
+           (!db->o.no_threads || db->immutable_count > 0)) {
+        if (db->o.no_threads && !db->flush_running) {
             os_mutex_unlock(db->mu);
             st = lsm__flush_step(db, &did, err);
             if (st != BASIN_OK)

@@ -156,13 +156,34 @@ lsm__flush_step(struct lsm *db, bool *did, basin_error *err)
     return st;
 }
 
+/* Without background threads: flushes in the caller's thread, or waits for the thread that is at
+ * it, until `until` memtables have left. */
+static basin_status
+flush_inline(struct lsm *db, uint64_t until, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    bool did;
+
+    os_mutex_lock(db->mu);
+    while (st == BASIN_OK && db->flushed < until && db->failed == BASIN_OK) {
+        if (db->flush_running) {
+            (void)os_cond_wait(db->idle_cond, db->mu, UINT64_MAX);
+            continue;
+        }
+        os_mutex_unlock(db->mu);
+        st = lsm__flush_step(db, &did, err);
+        os_mutex_lock(db->mu);
+    }
+    os_mutex_unlock(db->mu);
+    return st;
+}
+
 /* Asks the leader for a new memtable and waits until all waiting ones are on disk. */
 basin_status
 lsm_flush(struct lsm *db, basin_error *err)
 {
     basin_status st;
     struct request r = { .kind = REQUEST_ROTATE };
-    bool did = true;
     uint64_t until;
 
     if (db->o.read_only)
@@ -172,17 +193,14 @@ lsm_flush(struct lsm *db, basin_error *err)
         st = lsm__submit(db, &r, err);
     } while (st == BASIN_BUSY);
     TRY(st);
-    if (db->o.no_threads) {
-        while (did)
-            TRY(lsm__flush_step(db, &did, err));
-        goto out;
-    }
     os_mutex_lock(db->mu);
     until = db->rotated;
     os_cond_broadcast(db->work_cond);
-    while (db->flushed < until && db->failed == BASIN_OK)
+    while (!db->o.no_threads && db->flushed < until && db->failed == BASIN_OK)
         (void)os_cond_wait(db->idle_cond, db->mu, UINT64_C(100000000));
     os_mutex_unlock(db->mu);
+    if (db->o.no_threads)
+        TRY(flush_inline(db, until, err));
     TRY(lsm__failure(db, err));
 out:
     return st;

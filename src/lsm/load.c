@@ -291,6 +291,9 @@ name_strata(struct lsm *db, void *ctx, basin_error *err)
     uint64_t run = lsm__next_run(db);
 
     (void)err;
+    /* older data in memory would hide the run: nobody commits behind the flush */
+    must(db->immutable_count == 0 && memtable_entries(db->active) == 0 &&
+         memtable_range_count(db->active) == 0);
     w->seqno = db->last_seqno + 1;
     for (size_t i = 0; i < n; i++) {
         strata[i]->run = run;
@@ -311,7 +314,6 @@ publish(struct lsm_load *l, uint64_t *seqno, basin_error *err)
     struct request r = { .kind = REQUEST_EDIT, .edit = &edit };
 
     lsm__edit_init(&edit, db->mem);
-    TRY(lsm__writer_enter(db, NULL, false, UINT32_MAX, err));
     st = lsm_flush(db, err);
     if (st == BASIN_OK)
         st = lsm__call(db, name_strata, &w, err);
@@ -319,10 +321,8 @@ publish(struct lsm_load *l, uint64_t *seqno, basin_error *err)
         r.seqno_after = w.seqno;
         st = lsm__submit(db, &r, err);
     }
-    lsm__writer_leave(db, false);
     *seqno = w.seqno;
     l->logged = edit.logged;
-out:
     lsm__edit_release(&edit);
     return st;
 }
@@ -340,12 +340,11 @@ out:
     return st;
 }
 
-basin_status
-lsm_load_commit(struct lsm_load *l, uint64_t *seqno, basin_error *err)
+static basin_status
+load_commit(struct lsm_load *l, bool entered, uint64_t *seqno, basin_error *err)
 {
     basin_status st = BASIN_OK;
 
-    *seqno = 0;
     if (l->failed != BASIN_OK)
         FAIL(err, l->failed, "the load has failed before");
     if (l->unsorted) {
@@ -359,9 +358,32 @@ lsm_load_commit(struct lsm_load *l, uint64_t *seqno, basin_error *err)
         goto out; /* no pairs: nothing to publish */
     TRY(lsm__output_finish(l->output, err));
     TRY(finish_values(l, err));
-    TRY(publish(l, seqno, err));
+    if (!entered)
+        TRY(lsm__writer_enter(l->db, NULL, false, UINT32_MAX, err));
+    st = publish(l, seqno, err);
+    if (!entered)
+        lsm__writer_leave(l->db, false);
 out:
-    lsm__values_born(l->db, l->values, (struct place){ 0, 0 });
+    return st;
+}
+
+basin_status
+lsm_load_commit(struct lsm_load *l, uint64_t *seqno, basin_error *err)
+{
+    basin_status st;
+    struct lsm *db = l->db;
+    bool early = db->o.no_threads; /* refused before anything is done, instead of waiting */
+
+    *seqno = 0;
+    if (early) {
+        st = lsm__writer_enter(db, NULL, false, 0, err);
+        if (st != BASIN_OK)
+            return st;
+    }
+    st = load_commit(l, early, seqno, err);
+    if (early)
+        lsm__writer_leave(db, false);
+    lsm__values_born(db, l->values, (struct place){ 0, 0 });
     load_free(l);
     return st;
 }

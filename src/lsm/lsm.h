@@ -115,7 +115,8 @@ struct lsm_begin {
 
 basin_status lsm_begin(struct lsm *db, const struct lsm_begin *how, struct lsm_txn **out,
                        basin_error *err);
-/* Ends the transaction whatever the result, except BUSY (open cursors, streams). */
+/* Ends the transaction whatever the result, except BUSY: open cursors or streams, or without
+ * threads a locked transaction beside it. */
 basin_status lsm_commit(struct lsm_txn *txn, bool durable, uint64_t *seqno, basin_error *err);
 void lsm_abort(struct lsm_txn *txn);
 uint64_t lsm_txn_seqno(const struct lsm_txn *txn);
@@ -211,6 +212,7 @@ basin_status lsm_load_open(struct lsm *db, const struct lsm_load_options *option
                            struct lsm_load **out, basin_error *err);
 basin_status lsm_load_add(struct lsm_load *l, struct bytes key, struct bytes value,
                           basin_error *err);
+/* Ends the load whatever the result, except BUSY: without threads, other writers are at work. */
 basin_status lsm_load_commit(struct lsm_load *l, uint64_t *seqno, basin_error *err);
 void lsm_load_abort(struct lsm_load *l);
 

@@ -298,15 +298,16 @@ lsm__txn_child_closed(struct lsm_txn *txn, enum child kind)
         txn_free(txn);
 }
 
+/* `entered`: the caller stands in the line of writers already. */
 static basin_status
-commit_ops(struct lsm_txn *txn, bool durable, uint64_t *seqno, basin_error *err)
+commit_ops(struct lsm_txn *txn, bool durable, bool entered, uint64_t *seqno, basin_error *err)
 {
     basin_status st;
     struct lsm *db = txn->db;
     struct request r = { .kind = REQUEST_COMMIT, .txn = txn->check_reads ? txn : NULL,
                          .ops = buf_bytes(&txn->ops), .op_count = txn->op_count,
                          .durable = durable };
-    bool shared = !txn->holds_writer;
+    bool shared = !txn->holds_writer && !entered;
 
     TRY(lsm__wait_for_room(db, txn->ops.size, err));
     TRY(lsm__txn_finish_values(txn, err));
@@ -329,21 +330,29 @@ basin_status
 lsm_commit(struct lsm_txn *txn, bool durable, uint64_t *seqno, basin_error *err)
 {
     basin_status st = BASIN_OK;
+    struct lsm *db = txn->db;
     uint64_t last = txn->snapshot.seqno;
+    bool early = db->o.no_threads && !txn->holds_writer && txn->op_count > 0;
 
     if (seqno != NULL)
         *seqno = 0;
-    st = lsm_check_process(txn->db, err);
+    st = lsm_check_process(db, err);
     if (st != BASIN_OK)
         return st; /* the locks may be held for ever here: nothing is freed */
     if (txn->open_count > 0)
         return error_set(err, BASIN_BUSY, "the transaction has %zu open cursors or streams",
                          txn->open_count);
+    if (early) { /* who would have to wait is refused before anything is done */
+        st = lsm__writer_enter(db, txn, true, 0, err);
+        if (st != BASIN_OK)
+            return st;
+    }
     if (txn->op_count > 0)
-        TRY(commit_ops(txn, durable, &last, err));
-    if (seqno != NULL)
+        st = commit_ops(txn, durable, early, &last, err);
+    if (early)
+        lsm__writer_leave(db, true);
+    if (seqno != NULL && st == BASIN_OK)
         *seqno = last;
-out:
     txn_free(txn);
     return st;
 }
