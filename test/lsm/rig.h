@@ -13,8 +13,13 @@
 #include "lsm/walk.h"
 #include "model/scratch.h"
 
-enum { RIG_HELD_MAX = 6, RIG_PIN_MAX = 4, RIG_VALUE_MAX = 9000, RIG_LIVE_MAX = 256,
-       RIG_MARKS_MAX = 4096 };
+enum {
+    RIG_HELD_MAX = 6,
+    RIG_PIN_MAX = 4,
+    RIG_VALUE_MAX = 9000,
+    RIG_LIVE_MAX = 512,
+    RIG_MARKS_MAX = 4096
+};
 
 /* A reader that stays open while the database changes. */
 struct rig_held {
@@ -44,6 +49,8 @@ struct rig {
     struct oracle *oracle;
     struct chance c;
     unsigned keys;
+    unsigned place, corner;
+    bool wide;
     uint64_t seqno; /* newest committed */
     bool plain;     /* no merges that cannot be resolved */
     bool shared;    /* another process of the machine has handles */
@@ -90,7 +97,14 @@ rig_chance(struct rig *r, uint64_t of)
 static inline struct bytes
 rig_key(struct rig *r, uint8_t to[WALK_KEY_SIZE])
 {
-    return walk_key((unsigned)chance_below(&r->c, r->keys), to);
+    /* work has a place, and the place moves: strata with narrow ranges */
+    if (r->keys <= 12 || r->wide)
+        return walk_key((unsigned)chance_below(&r->c, r->keys), to);
+    if (rig_chance(r, 60))
+        r->place = (unsigned)chance_below(&r->c, r->keys / 4);
+    return walk_key(4 * ((r->place + (unsigned)chance_below(&r->c, 4)) % (r->keys / 4)) +
+                        (unsigned)(rig_chance(r, 12) ? chance_below(&r->c, 4) : r->corner),
+                    to);
 }
 
 /* ------------------------------------------------------------------ options */
@@ -113,7 +127,7 @@ rig_random_options(struct rig *r)
         .log_size_max = LOG_SIZE_START,
         .page_size = pages[chance_below(&r->c, COUNT_OF(pages))],
         .level_factor = 2 + (uint32_t)chance_below(&r->c, 2),
-        .level0_runs = 2,
+        .level0_runs = 2 + (uint32_t)chance_below(&r->c, 4),
         .codec = (enum codec_id)chance_below(&r->c, CODEC_COUNT),
         .codec_level = 1,
         .filter_bits = rig_chance(r, 3) ? -1 : 10,
@@ -166,6 +180,9 @@ rig_init(struct rig *r, uint64_t seed, bool sim)
     test_memory_init(&r->memory);
     r->c = chance_of(seed);
     r->keys = rig_chance(r, 3) ? 12 : WALK_KEYS;
+    r->wide = rig_chance(r, 3);
+    r->place = 0;
+    r->corner = (unsigned)chance_below(&r->c, 4);
     r->oracle = oracle_new();
     r->os = os_posix();
     if (sim) {

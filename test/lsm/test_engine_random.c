@@ -8,7 +8,7 @@
  */
 #include "lsm/rig.h"
 
-enum { SIM_STEPS = 250, THREADS_STEPS = 200 };
+enum { SIM_STEPS = 400, THREADS_STEPS = 200 };
 
 /* Without readers and pins a full compaction leaves one entry for each key that lives, apart from
  * operands above a large value. */

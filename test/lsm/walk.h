@@ -7,7 +7,7 @@
 #include "lsm/world.h"
 #include "model/oracle.h"
 
-enum { WALK_KEYS = 160, WALK_KEY_SIZE = 64 };
+enum { WALK_KEYS = 480, WALK_KEY_SIZE = 64 };
 
 /* Key number i, in four families: short, with a long common start, zero bytes of many lengths,
  * and 0xFF bytes. */
