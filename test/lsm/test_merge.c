@@ -84,7 +84,7 @@ merge_at(uint32_t runs)
 static void
 ec21_thousands_of_segments_of_one_and_of_ten(void **state)
 {
-    unsigned count = (unsigned)test_scale(250), expected = 0;
+    unsigned count = (unsigned)test_scale(100), expected = 0;
     struct lsm_txn *txn;
     char key[16];
 
@@ -584,7 +584,7 @@ ec64_a_counter_is_added_to_blindly(void **state)
 {
     struct writer w[4];
     pthread_t threads[4];
-    unsigned each = (unsigned)test_scale(50);
+    unsigned each = (unsigned)test_scale(50); /* a million at scale 20 */
     struct lsm_stats s;
 
     (void)state;
