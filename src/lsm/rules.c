@@ -15,7 +15,9 @@
  */
 #include "lsm/rules.h"
 
-enum { OPERANDS_MAX = 100000, CANCEL_EVERY = 512 };
+enum { OPERANDS_MAX = 100000, SUM_LEVELS = 17, CANCEL_EVERY = 512 };
+
+static_assert(OPERANDS_MAX < 1 << SUM_LEVELS, "a level for each bit of their number");
 
 struct operand {
     size_t at, size; /* in pending */
@@ -34,6 +36,7 @@ struct rules {
     size_t operand_count, operand_capacity;
     size_t pending_stripe;
     struct buf result, other;
+    struct buf sums[SUM_LEVELS]; /* of fold */
 };
 
 /* Below a version without seqno (0: every snapshot sees it) there is none with one: what comes from
@@ -100,32 +103,76 @@ out:
     return st;
 }
 
-/* Folds all operands into one, in r->result (operator byte first); false when it cannot. */
+/* Puts the operand `older` before the one in r->result; false when they cannot be one. */
+static bool
+join(struct rules *r, const struct lsm_operator *op, const struct buf *older)
+{
+    struct buf swap = r->other;
+
+    buf_clear(&swap);
+    if (buf_add(&swap, older->data, 1) != BASIN_OK ||
+        op->partial(op->ctx, buf_bytes(&r->key), bytes_of(older->data + 1, older->size - 1),
+                    bytes_of(r->result.data + 1, r->result.size - 1), &swap, NULL) != BASIN_OK) {
+        r->other = swap;
+        return false;
+    }
+    r->other = r->result;
+    r->result = swap;
+    return true;
+}
+
+/* The operator of all operands, or NULL: of several, or one that cannot fold. */
+static const struct lsm_operator *
+one_operator(const struct rules *r)
+{
+    struct bytes first = operand_bytes(r, 0);
+    const struct lsm_operator *op = first.size ? lsm__operator(r->o->db, first.data[0]) : NULL;
+
+    for (size_t i = 1; i < r->operand_count; i++) {
+        struct bytes more = operand_bytes(r, i);
+        if (more.size == 0 || first.size == 0 || more.data[0] != first.data[0])
+            return NULL;
+    }
+    return op != NULL && op->partial != NULL ? op : NULL;
+}
+
+/*
+ * Folds all operands into one, in r->result (operator byte first); false when it cannot. As a
+ * balanced tree, since partial is associative: sums[l] is 2^l operands, so of n appended pieces
+ * each is copied log n times. One sum that takes each in turn would copy all before it n times.
+ */
 static bool
 fold(struct rules *r)
 {
-    uint8_t number = operand_bytes(r, 0).data[0];
-    const struct lsm_operator *op = lsm__operator(r->o->db, number);
+    const struct lsm_operator *op = r->operand_count < 2 ? NULL : one_operator(r);
+    uint32_t have = 0; /* bit l: sums[l] is there */
     struct buf swap;
 
-    if (op == NULL || op->partial == NULL || r->operand_count < 2)
+    if (op == NULL)
         return false;
-    struct bytes oldest = operand_bytes(r, r->operand_count - 1);
-    if (buf_set(&r->result, oldest.data, oldest.size) != BASIN_OK)
-        return false;
-    for (size_t i = r->operand_count - 1; i-- > 0;) {
-        struct bytes newer = operand_bytes(r, i);
-        if (newer.data[0] != number || r->result.data[0] != number)
+    for (size_t i = r->operand_count; i-- > 0;) {
+        struct bytes operand = operand_bytes(r, i);
+        size_t level = 0;
+        if (buf_set(&r->result, operand.data, operand.size) != BASIN_OK)
             return false;
-        buf_clear(&r->other);
-        if (buf_add(&r->other, &number, 1) != BASIN_OK ||
-            op->partial(op->ctx, buf_bytes(&r->key),
-                        bytes_of(r->result.data + 1, r->result.size - 1),
-                        bytes_of(newer.data + 1, newer.size - 1), &r->other, NULL) != BASIN_OK)
+        for (; have >> level & 1; level++)
+            if (!join(r, op, &r->sums[level]))
+                return false;
+        have += 1;
+        swap = r->sums[level];
+        r->sums[level] = r->result;
+        r->result = swap;
+    }
+    for (size_t level = 0, n = 0; level < SUM_LEVELS; level++) {
+        if (!(have >> level & 1))
+            continue;
+        if (n++ == 0) {
+            swap = r->sums[level];
+            r->sums[level] = r->result;
+            r->result = swap;
+        } else if (!join(r, op, &r->sums[level])) {
             return false;
-        swap = r->result;
-        r->result = r->other;
-        r->other = swap;
+        }
     }
     return true;
 }
@@ -262,6 +309,8 @@ lsm__rules_run(const struct rules_options *options, basin_error *err)
     buf_init(&r.pending, mem);
     buf_init(&r.result, mem);
     buf_init(&r.other, mem);
+    for (size_t i = 0; i < COUNT_OF(r.sums); i++)
+        buf_init(&r.sums[i], mem);
     for (st = source->ops->first(source, err); st == BASIN_OK && source->valid;
          st = source->ops->next(source, err)) {
         if (++steps % CANCEL_EVERY == 0 && options->cancelled != NULL &&
@@ -277,5 +326,7 @@ out:
     buf_release(&r.pending);
     buf_release(&r.result);
     buf_release(&r.other);
+    for (size_t i = 0; i < COUNT_OF(r.sums); i++)
+        buf_release(&r.sums[i]);
     return st;
 }
