@@ -54,6 +54,10 @@ void dump_begin(struct dump_writer *w, struct out *out);
 void dump_space(struct dump_writer *w, const char *name);
 basin_status dump_pair(struct dump_writer *w, basin_bytes key, struct value *value,
                        basin_error *err);
+/* A piece of a pair, from byte `at` of the value on; all but the last are multiples of
+ * DUMP_PIECE_SIZE. */
+basin_status dump_part(struct dump_writer *w, basin_bytes key, uint64_t size, uint64_t at,
+                       basin_bytes piece, basin_error *err);
 void dump_end(struct dump_writer *w);
 void dump_free(struct dump_writer *w);
 

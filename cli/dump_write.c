@@ -86,34 +86,53 @@ dump_space(struct dump_writer *w, const char *name)
 }
 
 basin_status
+dump_part(struct dump_writer *w, basin_bytes key, uint64_t size, uint64_t at, basin_bytes piece,
+          basin_error *err)
+{
+    size_t done = 0, n;
+    basin_status st;
+
+    do {
+        n = piece.size - done < DUMP_PIECE_SIZE ? piece.size - done : DUMP_PIECE_SIZE;
+        grow_byte(&w->line, at + done > 0 ? '+' : '=');
+        if (at + done == 0) {
+            text_escape(&w->line, key.data, key.size);
+            grow_byte(&w->line, '\t');
+        }
+        if (n > 0)
+            text_escape(&w->line, (const uint8_t *)piece.data + done, n);
+        end_line(w);
+        done += n;
+        TRY(out_status(w->out, err));
+        TRY(stop_check(err));
+    } while (done < piece.size);
+    if (at + done == size) {
+        w->counts.pairs++;
+        w->counts.bytes += key.size + size;
+    }
+out:
+    return st;
+}
+
+basin_status
 dump_pair(struct dump_writer *w, basin_bytes key, struct value *value, basin_error *err)
 {
+    struct grow *filled = &w->out->scratch;
     uint64_t at = 0;
     basin_bytes piece;
     basin_status st;
 
-    grow_byte(&w->line, '=');
-    text_escape(&w->line, key.data, key.size);
-    grow_byte(&w->line, '\t');
     do {
-        size_t filled = 0;
-
-        if (at > 0)
-            grow_byte(&w->line, '+');
-        grow_clear(&w->out->scratch);
-        while (filled < DUMP_PIECE_SIZE && at < value->size) {
-            TRY(value_piece(value, at, DUMP_PIECE_SIZE - filled, &piece, err));
-            grow_add(&w->out->scratch, piece.data, piece.size);
-            filled += piece.size;
-            at += piece.size;
+        grow_clear(filled);
+        while (filled->size < DUMP_PIECE_SIZE && at + filled->size < value->size) {
+            TRY(value_piece(value, at + filled->size, DUMP_PIECE_SIZE - filled->size, &piece,
+                            err));
+            grow_add(filled, piece.data, piece.size);
         }
-        text_escape(&w->line, w->out->scratch.data, filled);
-        end_line(w);
-        TRY(out_status(w->out, err));
-        TRY(stop_check(err));
+        piece = bytes_from(filled->data, filled->size);
+        TRY(dump_part(w, key, value->size, at, piece, err));
+        at += piece.size;
     } while (at < value->size);
-    w->counts.pairs++;
-    w->counts.bytes += key.size + value->size;
 out:
     grow_clear(&w->line);
     return st;

@@ -200,7 +200,6 @@ out:
 struct salvage {
     struct cli *c;
     struct dump_writer w;
-    struct value value;
     bool begun;
     basin_space space;
 };
@@ -220,15 +219,13 @@ salvage_space(struct salvage *s, basin_space space, const char *name)
 }
 
 static basin_status
-salvage_pair(void *ctx, basin_space space, const char *name, basin_bytes key, basin_bytes value)
+salvage_piece(void *ctx, const basin_piece *p)
 {
     struct salvage *s = ctx;
 
-    if (!s->begun || space != s->space)
-        salvage_space(s, space, name);
-    s->value.size = value.size;
-    s->value.data = value.data != NULL ? value.data : (const uint8_t *)"";
-    return dump_pair(&s->w, key, &s->value, &s->c->err);
+    if (!s->begun || p->space != s->space)
+        salvage_space(s, p->space, p->space_name);
+    return dump_part(&s->w, p->key, p->value_size, p->at, p->piece, &s->c->err);
 }
 
 basin_status
@@ -245,7 +242,7 @@ verb_salvage(struct cli *c)
     TRY(opening_read(c, &o));
     TRY(output_open(c, &file));
     dump_begin(&s.w, file.to);
-    TRY(basin_salvage(c->args.words[0], &o.options, &options, salvage_pair, &s, &c->err));
+    TRY(basin_salvage(c->args.words[0], &o.options, &options, salvage_piece, &s, &c->err));
     if (!s.begun)
         dump_space(&s.w, NULL);
     dump_end(&s.w);
@@ -256,7 +253,6 @@ verb_salvage(struct cli *c)
 out:
     output_close(&file);
     dump_free(&s.w);
-    value_free(&s.value);
     opening_release(&o);
     return st;
 }

@@ -269,10 +269,10 @@ machine_ignore_fault(void *ctx, const struct lsm_fault *fault)
 }
 
 static inline basin_status
-machine_ignore_pair(void *ctx, struct bytes key, struct bytes value, basin_error *err)
+machine_ignore_pair(void *ctx, const struct lsm_piece *p, basin_error *err)
 {
     (void)err;
-    *(size_t *)ctx += key.size + value.size;
+    *(size_t *)ctx += p->key.size + p->piece.size;
     return BASIN_OK;
 }
 

@@ -411,11 +411,21 @@ BASIN_API basin_status basin_check(const char *path, const basin_options *open,
  */
 BASIN_API basin_status basin_repair(const char *path, const char *to, const basin_options *open,
                                     const basin_check_options *options, basin_error *err);
-/* Gives every pair that can still be read, newest version, to fn; touches nothing. */
-typedef basin_status basin_pair_fn(void *ctx, basin_space space, const char *space_name,
-                                   basin_bytes key, basin_bytes value);
+/* A pair that was saved. A value of up to 256 KiB comes whole, a larger one in pieces of that size
+ * in order, none of which is given before all were read. Valid during the call. */
+typedef struct basin_piece {
+    basin_space space;
+    const char *space_name; /* "" when it is lost */
+    basin_bytes key;
+    uint64_t value_size; /* of the whole value, in bytes */
+    uint64_t at;         /* of the piece in it */
+    basin_bytes piece;
+} basin_piece;
+/* What it returns, if not OK, ends salvage and is returned. */
+typedef basin_status basin_piece_fn(void *ctx, const basin_piece *piece);
+/* Gives every pair that can still be read, newest version, in key order to fn; touches nothing. */
 BASIN_API basin_status basin_salvage(const char *path, const basin_options *open,
-                                     const basin_check_options *options, basin_pair_fn *fn,
+                                     const basin_check_options *options, basin_piece_fn *fn,
                                      void *ctx, basin_error *err);
 
 /* ------------------------------------------------------------------ figures */

@@ -330,7 +330,7 @@ struct salvage_name {
 };
 
 struct salvage_work {
-    basin_pair_fn *fn;
+    basin_piece_fn *fn;
     void *ctx;
     struct arena arena;
     struct buf room;
@@ -360,27 +360,30 @@ note_name(struct salvage_work *w, struct bytes key, struct bytes value, basin_er
 }
 
 static basin_status
-salvage_one(void *ctx, struct bytes key, struct bytes value, basin_error *err)
+salvage_one(void *ctx, const struct lsm_piece *p, basin_error *err)
 {
     struct salvage_work *w = ctx;
+    basin_piece out;
     uint64_t space;
     struct bytes rest;
     const struct salvage_name *n;
 
-    if (api_split(key, &space, &rest) != BASIN_OK)
+    if (api_split(p->key, &space, &rest) != BASIN_OK)
         return BASIN_OK; /* not a key that this library writes */
     if (space == 0)
-        return note_name(w, key, value, err);
+        return p->piece.size == p->value_size ? note_name(w, p->key, p->piece, err) : BASIN_OK;
     for (n = w->names; n != NULL && n->space != space;)
         n = n->next;
     if (n != NULL && strcmp(n->text, API_DEFAULT_NAME) == 0)
         space = BASIN_SPACE_DEFAULT;
-    return w->fn(w->ctx, space, n ? n->text : "", api_out(rest), api_out(value));
+    out = (basin_piece){ space,         n ? n->text : "", api_out(rest),
+                         p->value_size, p->at,            api_out(p->piece) };
+    return w->fn(w->ctx, &out);
 }
 
 basin_status
 basin_salvage(const char *path, const basin_options *open, const basin_check_options *options,
-              basin_pair_fn *fn, void *ctx, basin_error *err)
+              basin_piece_fn *fn, void *ctx, basin_error *err)
 {
     basin_status st;
     struct care c;

@@ -29,6 +29,7 @@ struct lsm_load {
     size_t spill_count;
     struct value_out *values;
     struct buf ref;
+    struct buf pieces; /* of a value that goes into a stratum */
     basin_status failed;
     bool logged; /* the edit may be in the log */
 };
@@ -62,6 +63,7 @@ lsm_load_open(struct lsm *db, const struct lsm_load_options *options, struct lsm
     l->begin_ns = l->tick_ns = db->os->ops->monotonic_ns(db->os);
     buf_init(&l->last_key, db->mem);
     buf_init(&l->ref, db->mem);
+    buf_init(&l->pieces, db->mem);
     lsm__child_opened(db, CHILD_LOAD);
     *out = l;
 out:
@@ -80,6 +82,7 @@ load_free(struct lsm_load *l)
     memtable_unref(l->table);
     buf_release(&l->last_key);
     buf_release(&l->ref);
+    buf_release(&l->pieces);
     lsm__child_closed(db, CHILD_LOAD);
     mem_free(db->mem, l, sizeof(*l));
 }
@@ -119,22 +122,38 @@ tick(struct lsm_load *l, const char *stage, basin_error *err)
 
 /* A large value goes to the load's own value stratum; the entry then refers to it. */
 static basin_status
-place_value(struct lsm_load *l, struct entry *e, basin_error *err)
+place_piece(struct lsm_load *l, const struct lsm_piece *p, struct entry *e, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    struct value_place p;
+    struct value_place place;
 
-    if (e->value.size < l->db->o.value_threshold)
-        return BASIN_OK;
     if (l->values == NULL)
         TRY(lsm__value_out_open(l->db, &l->values, err));
-    p.id = l->values->id;
-    TRY(value_writer_add(l->values->writer, e->value, err));
-    TRY(value_writer_end(l->values->writer, &p.ref, err));
+    place.id = l->values->id;
+    TRY(value_writer_add(l->values->writer, p->piece, err));
+    if (p->at + p->piece.size < p->value_size)
+        goto out;
+    TRY(value_writer_end(l->values->writer, &place.ref, err));
     buf_clear(&l->ref);
-    TRY(error_mem(lsm__value_place_put(&l->ref, &p), err));
+    TRY(lsm__value_place_put(&l->ref, &place));
     e->kind = ENTRY_REF;
     e->value = buf_bytes(&l->ref);
+out:
+    return st;
+}
+
+static basin_status
+collect_piece(struct lsm_load *l, const struct lsm_piece *p, struct entry *e, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    e->value = p->piece;
+    if (p->piece.size == p->value_size)
+        goto out;
+    if (p->at == 0)
+        buf_clear(&l->pieces);
+    TRY(error_mem(buf_add(&l->pieces, p->piece.data, p->piece.size), err));
+    e->value = buf_bytes(&l->pieces);
 out:
     return st;
 }
@@ -214,15 +233,26 @@ out:
 basin_status
 lsm_load_add(struct lsm_load *l, struct bytes key, struct bytes value, basin_error *err)
 {
+    return lsm_load_piece(l, &(struct lsm_piece){ key, value.size, 0, value }, err);
+}
+
+basin_status
+lsm_load_piece(struct lsm_load *l, const struct lsm_piece *p, basin_error *err)
+{
     basin_status st = BASIN_OK;
-    struct entry e = { key, value, 0, ENTRY_PUT };
+    struct entry e = { p->key, BYTES_NULL, 0, ENTRY_PUT };
 
     if (l->failed != BASIN_OK)
         FAIL(err, l->failed, "the load has failed before");
-    TRY(lsm__key_check(key, err));
-    TRY(place_value(l, &e, err));
+    TRY(lsm__key_check(p->key, err));
+    if (p->value_size >= l->db->o.value_threshold)
+        TRY(place_piece(l, p, &e, err));
+    else
+        TRY(collect_piece(l, p, &e, err));
+    if (p->at + p->piece.size < p->value_size)
+        goto out;
     TRY(l->unsorted ? add_unsorted(l, &e, err) : add_sorted(l, &e, err));
-    l->bytes += key.size + value.size;
+    l->bytes += p->key.size + p->value_size;
     if (++l->pairs % TICK_EVERY == 0)
         TRY(tick(l, "load", err));
 out:

@@ -204,6 +204,15 @@ void lsm_feed_close(struct lsm_feed *f);
 basin_status lsm_feed_hold(struct lsm *db, const char *consumer, uint64_t seqno, uint64_t bytes_max,
                            basin_error *err);
 
+/* A pair, or a piece of one: values over LSM_PIECE_SIZE come in pieces of that size, in order. */
+enum { LSM_PIECE_SIZE = 256 * 1024 };
+struct lsm_piece {
+    struct bytes key;
+    uint64_t value_size;
+    uint64_t at; /* of the piece in the value */
+    struct bytes piece;
+};
+
 struct lsm_load_options {
     bool unsorted;
     const basin_watch *watch; /* may be NULL */
@@ -212,6 +221,8 @@ basin_status lsm_load_open(struct lsm *db, const struct lsm_load_options *option
                            struct lsm_load **out, basin_error *err);
 basin_status lsm_load_add(struct lsm_load *l, struct bytes key, struct bytes value,
                           basin_error *err);
+/* The same in pieces, in order; a large value is never in memory as a whole. */
+basin_status lsm_load_piece(struct lsm_load *l, const struct lsm_piece *p, basin_error *err);
 /* Ends the load whatever the result, except BUSY: without threads, other writers are at work. */
 basin_status lsm_load_commit(struct lsm_load *l, uint64_t *seqno, basin_error *err);
 void lsm_load_abort(struct lsm_load *l);
@@ -236,9 +247,9 @@ basin_status lsm_check(const char *path, const struct lsm_options *open,
                        const struct lsm_check_options *options, basin_error *err);
 basin_status lsm_repair(const char *path, const char *to, const struct lsm_options *open,
                         const struct lsm_check_options *options, basin_error *err);
-typedef basin_status lsm_pair_fn(void *ctx, struct bytes key, struct bytes value, basin_error *err);
+typedef basin_status lsm_piece_fn(void *ctx, const struct lsm_piece *p, basin_error *err);
 basin_status lsm_salvage(const char *path, const struct lsm_options *open,
-                         const struct lsm_check_options *options, lsm_pair_fn *fn, void *ctx,
+                         const struct lsm_check_options *options, lsm_piece_fn *fn, void *ctx,
                          basin_error *err);
 basin_status lsm_rekey(const char *path, const struct lsm_options *from,
                        const struct lsm_options *to, basin_error *err);

@@ -215,6 +215,7 @@ log_damaged(struct search *s, uint64_t epoch, uint64_t at, const basin_error *fa
 {
     struct place p = { epoch, at };
 
+    s->db->rebuild->log_lost = true;
     if (!s->has_base || place_compare(p, s->r->checkpoint) >= 0)
         s->whole = false;
     if (tell)
@@ -358,8 +359,20 @@ look_for_logs(struct search *s)
     error_clear(&fault);
     if (lsm__recover_check_objects(s->db, r, &fault) == BASIN_CORRUPT) {
         s->whole = false;
+        s->db->rebuild->log_lost = true;
         lsm__rebuild_fault(s->db->rebuild, "log", &fault, NULL, NULL);
     }
+}
+
+/* Log that only a consumer of the change feed holds. */
+static void
+look_for_held(struct search *s)
+{
+    const struct recovery *r = s->r;
+
+    for (size_t i = 1; i < r->log_count && r->manifest->hold_count > 0; i++)
+        if (r->logs[i] <= r->checkpoint.epoch && r->logs[i] != r->logs[i - 1] + 1)
+            look_for_log(s, r->logs[i] - 1);
 }
 
 static basin_status
@@ -735,6 +748,8 @@ make_manifest(struct search *s, basin_error *err)
     if ((s->has_base || !r->has_checkpoint) &&
         r->manifest->replay_from.epoch != r->checkpoint.epoch)
         look_for_log(s, r->manifest->replay_from.epoch);
+    if (s->has_base)
+        look_for_held(s);
     list_sort(&s->removed);
     s->exact = s->whole && (s->has_base || (r->log_count > 0 && r->logs[0] == 1));
     if (s->exact) {

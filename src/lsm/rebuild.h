@@ -10,6 +10,7 @@
 struct rebuild {
     const struct lsm_check_options *options; /* may be NULL */
     uint64_t faults;
+    bool log_lost; /* a part of some log is not there: the change feed cannot go through it */
 };
 
 /* In place of lsm__recover: from all that can be read. Faults go to db->rebuild. */

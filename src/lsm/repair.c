@@ -63,46 +63,104 @@ tick(const struct lsm_check_options *options, uint64_t pairs, basin_error *err)
     return BASIN_OK;
 }
 
+struct pairs {
+    struct lsm *db;
+    struct lsm_cursor *cursor;
+    lsm_piece_fn *fn;
+    void *ctx;
+    struct buf room; /* LSM_PIECE_SIZE, once a large value was met */
+};
+
+/* Through a large value in pieces; fn NULL: only whether it can be read. */
 static basin_status
-each_pair(struct lsm *db, lsm_pair_fn *fn, void *ctx, basin_error *err)
+walk_pieces(struct pairs *p, uint64_t size, lsm_piece_fn *fn, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    size_t got = 0;
+
+    for (uint64_t at = 0; at < size; at += got) {
+        TRY(lsm_cursor_read(p->cursor, at, p->room.data, LSM_PIECE_SIZE, &got, err));
+        if (got == 0)
+            FAIL(err, BASIN_CORRUPT, "a value ends at byte %llu of %llu", (unsigned long long)at,
+                 (unsigned long long)size);
+        if (fn != NULL)
+            TRY(fn(p->ctx,
+                   &(struct lsm_piece){ lsm_cursor_key(p->cursor), size, at,
+                                        bytes_of(p->room.data, got) },
+                   err));
+    }
+out:
+    return st;
+}
+
+/* Nothing of a value is given before all of it was read. */
+static basin_status
+read_value(struct pairs *p, struct lsm_piece *whole, basin_error *err)
+{
+    basin_status st;
+
+    TRY(lsm_cursor_value_size(p->cursor, &whole->value_size, err));
+    if (whole->value_size <= LSM_PIECE_SIZE) {
+        TRY(lsm_cursor_value(p->cursor, &whole->piece, err));
+        goto out;
+    }
+    TRY(error_mem(buf_reserve(&p->room, LSM_PIECE_SIZE), err));
+    TRY(walk_pieces(p, whole->value_size, NULL, err));
+out:
+    return st;
+}
+
+static basin_status
+give_pair(struct pairs *p, basin_error *err)
+{
+    basin_error fault = { 0 };
+    struct lsm_piece whole = { .key = lsm_cursor_key(p->cursor) };
+    basin_status st = read_value(p, &whole, &fault);
+
+    if (is_lost(st)) {
+        lsm__rebuild_fault(p->db->rebuild, "value", &fault, &whole.key, &whole.key);
+        return BASIN_OK;
+    }
+    if (st != BASIN_OK && err != NULL)
+        *err = fault;
+    if (st != BASIN_OK)
+        return st;
+    return whole.value_size <= LSM_PIECE_SIZE ? p->fn(p->ctx, &whole, err)
+                                              : walk_pieces(p, whole.value_size, p->fn, err);
+}
+
+static basin_status
+each_pair(struct lsm *db, lsm_piece_fn *fn, void *ctx, basin_error *err)
 {
     basin_status st, end;
     struct lsm_begin how = { .mode = LSM_READ };
     struct lsm_txn *txn = NULL;
-    struct lsm_cursor *c = NULL;
-    struct bytes value;
-    uint64_t pairs = 0;
+    struct pairs p = { .db = db, .fn = fn, .ctx = ctx };
+    uint64_t count = 0;
 
+    buf_init(&p.room, db->mem);
     TRY(lsm_begin(db, &how, &txn, err));
-    TRY(lsm_cursor_open(txn, NULL, &c, err));
-    for (end = lsm_cursor_first(c, err); end == BASIN_OK; end = lsm_cursor_next(c, err)) {
-        basin_error fault = { 0 };
-        TRY(tick(db->rebuild->options, pairs++, err));
-        st = lsm_cursor_value(c, &value, &fault);
-        if (is_lost(st)) {
-            struct bytes key = lsm_cursor_key(c);
-            lsm__rebuild_fault(db->rebuild, "value", &fault, &key, &key);
-            continue;
-        }
-        if (st != BASIN_OK && err != NULL)
-            *err = fault;
-        TRY(st);
-        TRY(fn(ctx, lsm_cursor_key(c), value, err));
+    TRY(lsm_cursor_open(txn, NULL, &p.cursor, err));
+    for (end = lsm_cursor_first(p.cursor, err); end == BASIN_OK;
+         end = lsm_cursor_next(p.cursor, err)) {
+        TRY(tick(db->rebuild->options, count++, err));
+        TRY(give_pair(&p, err));
     }
     st = end == BASIN_END ? BASIN_OK : end;
 out:
-    lsm_cursor_close(c);
+    lsm_cursor_close(p.cursor);
     lsm_abort(txn);
+    buf_release(&p.room);
     return st;
 }
 
 basin_status
 lsm_salvage(const char *path, const struct lsm_options *open,
-            const struct lsm_check_options *options, lsm_pair_fn *fn, void *ctx,
+            const struct lsm_check_options *options, lsm_piece_fn *fn, void *ctx,
             basin_error *err)
 {
     basin_status st;
-    struct rebuild b = { options, 0 };
+    struct rebuild b = { .options = options };
     struct lsm *db = NULL;
 
     TRY(open_source(path, open, &b, &db, err));
@@ -114,9 +172,9 @@ out:
 /* ------------------------------------------------------------------ into a new database */
 
 static basin_status
-load_pair(void *ctx, struct bytes key, struct bytes value, basin_error *err)
+load_pair(void *ctx, const struct lsm_piece *p, basin_error *err)
 {
-    return lsm_load_add(ctx, key, value, err);
+    return lsm_load_piece(ctx, p, err);
 }
 
 static basin_status
@@ -124,7 +182,7 @@ repair_to(const char *path, const char *to, const struct lsm_options *open,
           const struct lsm_check_options *options, basin_error *err)
 {
     basin_status st;
-    struct rebuild b = { options, 0 };
+    struct rebuild b = { .options = options };
     struct lsm_options o = *open;
     struct lsm_load_options how = { .unsorted = false };
     struct lsm *from = NULL, *db = NULL;
@@ -324,12 +382,29 @@ out:
     return st;
 }
 
+/* Log with a gap would look whole to a consumer of the change feed that holds it: it has to begin
+ * anew. Oldest first, so that what is left by a crash has no gap. */
+static basin_status
+drop_broken_log(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    uint64_t *logs = NULL;
+    size_t count = 0, capacity = 0;
+
+    TRY(lsm__log_list(db, &logs, &count, &capacity, err));
+    for (size_t i = 0; i < count && logs[i] < db->first_epoch; i++)
+        lsm__log_remove(db, logs[i]);
+out:
+    mem_free(db->mem, logs, capacity * sizeof(*logs));
+    return st;
+}
+
 static basin_status
 repair_in_place(const char *path, const struct lsm_options *open,
                 const struct lsm_check_options *options, basin_error *err)
 {
     basin_status st;
-    struct rebuild b = { options, 0 };
+    struct rebuild b = { .options = options };
     struct lsm_options o = *open;
     struct lsm *db = NULL;
 
@@ -339,6 +414,8 @@ repair_in_place(const char *path, const struct lsm_options *open,
     TRY(lsm_flush(db, err));
     TRY(repair_strata(db, err));
     TRY(lsm__checkpoint(db, err));
+    if (b.log_lost)
+        TRY(drop_broken_log(db, err));
 out:
     return close_after(db, st, err);
 }

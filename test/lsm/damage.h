@@ -359,8 +359,9 @@ site_count(const struct site *s, const char *start)
     return n;
 }
 
+/* A machine without a database. */
 static inline void
-site_init(struct site *s, const struct site_kind *kind, uint64_t seed)
+site_start(struct site *s, const struct site_kind *kind, uint64_t seed)
 {
     memset(s, 0, sizeof *s);
     s->kind = kind;
@@ -381,6 +382,12 @@ site_init(struct site *s, const struct site_kind *kind, uint64_t seed)
     if (kind->encrypted)
         s->o.key = bytes_of(s->secret, sizeof s->secret);
     site_machine(s);
+}
+
+static inline void
+site_init(struct site *s, const struct site_kind *kind, uint64_t seed)
+{
+    site_start(s, kind, seed);
     site_write(s);
     site_ok(s, site_take_dir(s, "db"));
     site_read_logs(s);
