@@ -21,7 +21,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PLAIN = {"basin_bytes", "basin_pair"}
 # The library allocates these and shows them to a callback.
 SHOWN = {"basin_progress", "basin_fault", "basin_pin_info", "basin_reader_info",
-         "basin_stratum_info", "basin_level_stat"}
+         "basin_stratum_info", "basin_level_stat", "basin_piece"}
 
 
 def headers():

@@ -609,27 +609,50 @@ sweep(const struct site_kind *kind)
     free(s);
 }
 
-#define SWEEP(name, ...)                                             \
-    static void name(void **state)                                   \
-    {                                                                \
-        static const struct site_kind kind = { #name, __VA_ARGS__ }; \
-        (void)state;                                                 \
-        sweep(&kind);                                                \
-    }
+static void
+survives_damage_plain(void **state)
+{
+    static const struct site_kind kind = { "plain", .codec = CODEC_NONE, .maps = true };
 
-SWEEP(plain, .codec = CODEC_NONE, .maps = true)
-SWEEP(compressed, .codec = CODEC_LZ4)
-SWEEP(encrypted, .encrypted = true)
-SWEEP(killed, .codec = CODEC_NONE, .killed = true)
+    (void)state;
+    sweep(&kind);
+}
+
+static void
+survives_damage_compressed(void **state)
+{
+    static const struct site_kind kind = { "compressed", .codec = CODEC_LZ4 };
+
+    (void)state;
+    sweep(&kind);
+}
+
+static void
+survives_damage_encrypted(void **state)
+{
+    static const struct site_kind kind = { "encrypted", .encrypted = true };
+
+    (void)state;
+    sweep(&kind);
+}
+
+static void
+survives_damage_killed(void **state)
+{
+    static const struct site_kind kind = { "killed", .codec = CODEC_NONE, .killed = true };
+
+    (void)state;
+    sweep(&kind);
+}
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain),
-        cmocka_unit_test(compressed),
-        cmocka_unit_test(encrypted),
-        cmocka_unit_test(killed),
+        cmocka_unit_test(survives_damage_plain),
+        cmocka_unit_test(survives_damage_compressed),
+        cmocka_unit_test(survives_damage_encrypted),
+        cmocka_unit_test(survives_damage_killed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
