@@ -415,6 +415,54 @@ basin_savepoint_release(basin_txn *txn, const char *name, basin_error *err)
 
 /* ------------------------------------------------------------------ one operation */
 
+/* A raw key on the stack; END when it does not fit, or when the default keyspace is not known. */
+struct raw_key {
+    size_t size;
+    uint8_t bytes[512];
+};
+
+static basin_status
+raw_key(basin_db *db, basin_space space, basin_bytes key, struct raw_key *raw, basin_error *err)
+{
+    basin_status st;
+    uint64_t id = space;
+
+    TRY(api_enter(db, err));
+    TRY(api_check_key(key, err));
+    if (space == BASIN_SPACE_DEFAULT)
+        id = atomic_load_explicit(&db->default_space, memory_order_acquire);
+    if (id == 0 || key.size > sizeof(raw->bytes) - TUPLE_VARINT_MAX)
+        return BASIN_END;
+    raw->size = tuple_varint_put(raw->bytes, id);
+    if (key.size)
+        memcpy(raw->bytes + raw->size, key.data, key.size);
+    raw->size += key.size;
+out:
+    return st;
+}
+
+/* Only the default keyspace, which is never dropped, is written without looking at the catalog. */
+static basin_status
+write_now(basin_db *db, basin_space space, basin_bytes key, const basin_bytes *value,
+          basin_durability durability, basin_error *err)
+{
+    basin_status st;
+    struct raw_key raw;
+    bool durable = durability == BASIN_DURABLE;
+
+    if (space != BASIN_SPACE_DEFAULT)
+        return BASIN_END;
+    st = raw_key(db, space, key, &raw, err);
+    if (st != BASIN_OK)
+        return st;
+    if (value == NULL)
+        return lsm_delete_now(db->lsm, bytes_of(raw.bytes, raw.size), durable, err);
+    TRY(check_value(*value, err));
+    st = lsm_put_now(db->lsm, bytes_of(raw.bytes, raw.size), api_bytes(*value), durable, err);
+out:
+    return st;
+}
+
 basin_status
 api_commit_one(basin_txn *txn, basin_durability durability, basin_error *err)
 {
@@ -429,9 +477,11 @@ basin_status
 basin_db_put(basin_db *db, basin_space space, basin_bytes key, basin_bytes value,
              basin_durability durability, basin_error *err)
 {
-    basin_status st;
+    basin_status st = write_now(db, space, key, &value, durability, err);
     basin_txn *txn;
 
+    if (st != BASIN_END)
+        return st;
     do {
         TRY(basin_begin_mode(db, BASIN_WRITE, &txn, err));
         st = basin_put(txn, space, key, value, err);
@@ -448,9 +498,11 @@ basin_status
 basin_db_delete(basin_db *db, basin_space space, basin_bytes key, basin_durability durability,
                 basin_error *err)
 {
-    basin_status st;
+    basin_status st = write_now(db, space, key, NULL, durability, err);
     basin_txn *txn;
 
+    if (st != BASIN_END)
+        return st;
     do {
         TRY(basin_begin_mode(db, BASIN_WRITE, &txn, err));
         st = basin_delete(txn, space, key, err);
@@ -469,9 +521,19 @@ basin_db_get(basin_db *db, basin_space space, basin_bytes key, void *to, size_t 
 {
     basin_status st;
     basin_txn *txn;
+    struct raw_key raw;
+    uint64_t whole = 0;
 
     if (size != NULL)
         *size = 0;
+    st = raw_key(db, space, key, &raw, err);
+    if (st == BASIN_OK)
+        st = lsm_read_now(db->lsm, bytes_of(raw.bytes, raw.size), to, n, &whole, err);
+    if (st != BASIN_END) {
+        if (size != NULL)
+            *size = whole;
+        return st;
+    }
     TRY(basin_begin_mode(db, BASIN_READ, &txn, err));
     st = basin_read(txn, space, key, 0, to, n, NULL, size, err);
     basin_abort(txn);

@@ -23,6 +23,7 @@ lsm__poison(struct lsm *db, basin_status st, const basin_error *err)
         if (err != NULL)
             db->failure = *err;
         db->failure.status = st;
+        atomic_store_explicit(&db->failed_hint, true, memory_order_release);
     }
     os_cond_broadcast(db->idle_cond);
     os_mutex_unlock(db->mu);
@@ -43,10 +44,14 @@ lsm__failure(struct lsm *db, basin_error *err)
     basin_status st;
     basin_error lost = { 0 };
 
+    if (LIKELY(store_failure(db->store, &lost) == BASIN_OK &&
+               !atomic_load_explicit(&db->failed_hint, memory_order_acquire)))
+        return BASIN_OK;
     os_mutex_lock(db->mu);
-    if (UNLIKELY(store_failure(db->store, &lost) != BASIN_OK) && db->failed == BASIN_OK) {
+    if (db->failed == BASIN_OK) {
         db->failed = lost.status;
         db->failure = lost;
+        atomic_store_explicit(&db->failed_hint, true, memory_order_release);
         os_cond_broadcast(db->idle_cond);
     }
     st = failure_copy(db, err);

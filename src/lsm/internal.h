@@ -10,6 +10,7 @@
 #ifndef LSM_INTERNAL_H
 #define LSM_INTERNAL_H
 
+#include "lsm/lane.h"
 #include "lsm/lsm.h"
 #include "lsm/version.h"
 #include "store/store.h"
@@ -361,12 +362,14 @@ struct lsm {
     _Atomic uint64_t
         sync_started_ns;           /* the sync thread is in a sync that began then; 0 = it is not */
     _Atomic bool tail_unsafe_hint; /* the same as tail_unsafe, readable without mu */
+    _Atomic bool failed_hint;      /* failed is set */
+    _Atomic uint32_t writer_gate;  /* see txn.c */
+    struct lane lanes[LANE_COUNT]; /* by itself: see lane.h */
 
     struct os_mutex *writer_mu;    /* locked-mode transactions: see txn.c */
     struct os_cond *writer_cond;
     struct lsm_txn *writer;        /* GUARDED(writer_mu) holder */
     bool writer_held;              /* GUARDED(writer_mu) */
-    uint64_t writers_shared;       /* GUARDED(writer_mu) optimistic commits in flight */
     struct writer_wait *writer_line; /* GUARDED(writer_mu) first come, first served */
 
     struct os_mutex *queue_mu;

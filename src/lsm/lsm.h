@@ -122,6 +122,16 @@ void lsm_abort(struct lsm_txn *txn);
 uint64_t lsm_txn_seqno(const struct lsm_txn *txn);
 struct lsm *lsm_txn_db(const struct lsm_txn *txn);
 
+/*
+ * Single operations at the present, without a transaction. END: this one needs a transaction (a
+ * large value, a reading process). read: *size is the value's, at most n bytes of it are copied.
+ */
+basin_status lsm_read_now(struct lsm *db, struct bytes key, void *to, size_t n, uint64_t *size,
+                          basin_error *err);
+basin_status lsm_put_now(struct lsm *db, struct bytes key, struct bytes value, bool durable,
+                         basin_error *err);
+basin_status lsm_delete_now(struct lsm *db, struct bytes key, bool durable, basin_error *err);
+
 basin_status lsm_get(struct lsm_txn *txn, struct bytes key, struct bytes *value, basin_error *err);
 /* Copies [offset, offset + n); *got, *size may be NULL. NOT_FOUND is an ordinary result. */
 basin_status lsm_read(struct lsm_txn *txn, struct bytes key, uint64_t offset, void *to, size_t n,

@@ -145,7 +145,8 @@ handle_free(struct lsm *db)
     const basin_allocator *under = db->counting.under;
 
     if (db->dead_mu != NULL) {
-        lsm__version_unref(db->current);
+        lsm__lanes_turn(db);
+    lsm__version_unref(db->current);
         for (size_t i = 0; i < db->immutable_count; i++)
             memtable_unref(db->immutable[i].table);
         memtable_unref(db->active);
@@ -681,6 +682,7 @@ lsm_close(struct lsm *db, basin_error *err)
     lsm__background_stop(db);
     if (!db->o.read_only)
         st = close_writer(db, err);
+    lsm__lanes_turn(db);
     lsm__version_unref(db->current);
     db->current = NULL;
     lsm__dead_release(db, !db->o.read_only);

@@ -22,7 +22,7 @@ stat_counters(struct lsm *db, struct lsm_stats *out)
     out->merge_bytes_out = GET(db->merge_bytes_out);
     out->stalls = GET(db->stalls);
     out->stall_us = GET(db->stall_us);
-    out->gets = GET(db->gets);
+    out->gets = GET(db->gets) + lsm__lanes_gets(db);
     out->puts = GET(db->puts);
     out->pages_read = GET(db->counters.pages_read);
     out->pages_written = GET(db->counters.pages_written);
@@ -120,6 +120,8 @@ lsm_stat_reset(struct lsm *db)
     ZERO(db->stalls);
     ZERO(db->stall_us);
     ZERO(db->gets);
+    for (unsigned i = 0; i < LANE_COUNT; i++)
+        ZERO(db->lanes[i].gets);
     ZERO(db->puts);
     ZERO(db->counters.pages_read);
     ZERO(db->counters.pages_written);

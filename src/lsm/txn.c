@@ -6,6 +6,9 @@
  * The writer lock is first come, first served: a locked transaction waits until nobody before it
  * holds or wants it and no optimistic commit is in flight; an optimistic commit waits behind a
  * locked transaction. Both wait in one line of tickets.
+ *
+ * The gate counts optimistic commits in flight. While nobody holds or waits they pass it without
+ * the mutex; GATE_CLOSED, which changes under the mutex only, sends them to the line.
  */
 #include <stdio.h>
 
@@ -14,10 +17,37 @@
 
 /* ------------------------------------------------------------------ the line of writers */
 
+#define GATE_CLOSED (UINT32_C(1) << 31)
+
 static bool
 may_enter(const struct lsm *db, const struct writer_wait *w)
 {
-    return db->writer_line == w && !db->writer_held && (w->shared || db->writers_shared == 0);
+    uint32_t gate = atomic_load_explicit(&db->writer_gate, memory_order_acquire);
+
+    return db->writer_line == w && !db->writer_held && (w->shared || gate == GATE_CLOSED);
+}
+
+/* Whether an optimistic commit got through the open gate. */
+static bool
+pass_gate(struct lsm *db)
+{
+    uint32_t gate = atomic_load_explicit(&db->writer_gate, memory_order_relaxed);
+
+    while (!(gate & GATE_CLOSED))
+        if (atomic_compare_exchange_weak_explicit(&db->writer_gate, &gate, gate + 1,
+                                                  memory_order_acquire, memory_order_relaxed))
+            return true;
+    return false;
+}
+
+/* REQUIRES(writer_mu). */
+static void
+set_gate(struct lsm *db)
+{
+    if (db->writer_held || db->writer_line != NULL)
+        atomic_fetch_or_explicit(&db->writer_gate, GATE_CLOSED, memory_order_acq_rel);
+    else
+        atomic_fetch_and_explicit(&db->writer_gate, ~GATE_CLOSED, memory_order_release);
 }
 
 static void
@@ -28,6 +58,7 @@ line_leave(struct lsm *db, struct writer_wait *w)
     while (*at != w)
         at = &(*at)->next;
     *at = w->next;
+    set_gate(db);
     os_cond_broadcast(db->writer_cond);
 }
 
@@ -39,13 +70,17 @@ lsm__writer_enter(struct lsm *db, struct lsm_txn *txn, bool shared, uint32_t tim
     basin_status st = BASIN_OK;
     struct writer_wait w = { .shared = shared };
     struct writer_wait **at;
-    uint64_t now = db->os->ops->monotonic_ns(db->os);
-    uint64_t until = timeout_ms == UINT32_MAX ? UINT64_MAX : now + timeout_ms * UINT64_C(1000000);
+    uint64_t now, until;
 
+    if (shared && pass_gate(db))
+        return BASIN_OK;
+    now = db->os->ops->monotonic_ns(db->os);
+    until = timeout_ms == UINT32_MAX ? UINT64_MAX : now + timeout_ms * UINT64_C(1000000);
     os_mutex_lock(db->writer_mu);
     for (at = &db->writer_line; *at; at = &(*at)->next)
         ;
     *at = &w;
+    set_gate(db);
     while (!may_enter(db, &w)) {
         if (timeout_ms == 0 || db->o.no_threads) {
             st = error_set(err, BASIN_BUSY, "another transaction holds the writer lock");
@@ -61,7 +96,7 @@ lsm__writer_enter(struct lsm *db, struct lsm_txn *txn, bool shared, uint32_t tim
         now = db->os->ops->monotonic_ns(db->os);
     }
     if (st == BASIN_OK && shared) {
-        db->writers_shared++;
+        atomic_fetch_add_explicit(&db->writer_gate, 1, memory_order_acquire);
     } else if (st == BASIN_OK) {
         db->writer = txn;
         db->writer_held = true;
@@ -74,15 +109,21 @@ lsm__writer_enter(struct lsm *db, struct lsm_txn *txn, bool shared, uint32_t tim
 void
 lsm__writer_leave(struct lsm *db, bool shared)
 {
-    os_mutex_lock(db->writer_mu);
+    uint32_t gate = GATE_CLOSED;
+
     if (shared) {
-        must(db->writers_shared > 0);
-        db->writers_shared--;
-    } else {
+        gate = atomic_fetch_sub_explicit(&db->writer_gate, 1, memory_order_acq_rel);
+        must((gate & ~GATE_CLOSED) > 0);
+    }
+    if (!(gate & GATE_CLOSED))
+        return;
+    os_mutex_lock(db->writer_mu);
+    if (!shared) {
         must(db->writer_held);
         db->writer = NULL;
         db->writer_held = false;
     }
+    set_gate(db);
     if (db->writer_line != NULL)
         os_cond_broadcast(db->writer_cond);
     os_mutex_unlock(db->writer_mu);

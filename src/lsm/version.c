@@ -136,6 +136,7 @@ lsm__version_install(struct lsm *db, basin_error *err)
     atomic_store_explicit(&db->crowded,
                           db->immutable_count >= IMMUTABLE_MAX || db->level0_runs > DEBT_RUNS_SLOW,
                           memory_order_release);
+    lsm__lanes_turn(db);
     lsm__version_unref(old);
 out:
     return st;
