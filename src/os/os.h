@@ -263,7 +263,7 @@ void os_sim_crash(struct os_sim *sim, enum os_crash_mode mode);
  * the machine: it and every later call return IO until os_sim_crash. 0 = never. */
 void os_sim_crash_at(struct os_sim *sim, uint64_t n);
 /* Called before each change with what it is ("write", "fdatasync", "link" ...) and of which path;
- * crashes: the machine goes down instead. fn calls nothing of the machine. NULL = nobody. */
+ * crashes: the machine goes down instead. fn may arm faults for the next calls. NULL = nobody. */
 typedef void os_sim_watch_fn(void *ctx, const char *verb, const char *path, bool crashes);
 void os_sim_watch(struct os_sim *sim, os_sim_watch_fn *fn, void *ctx);
 /* The n-th call (reads included) from now on fails once with this status (IO or NO_SPACE); a

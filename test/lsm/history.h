@@ -268,7 +268,7 @@ player_step(struct player *p)
     struct rig *r = &p->r;
     uint64_t dice = chance_below(&r->c, 100);
 
-    if (dice < 76) {
+    if (dice < 75) {
         rig_step(r);
     } else if (dice < 78) {
         player_fill(p);
@@ -296,9 +296,10 @@ player_drop(struct player *p)
     rig_drop(&p->r);
 }
 
-/* The crash that ends a life: at change n of it (0: at its end), of one kind. */
+/* The crash that ends a life: at change n of it, or, when there are less, of its close; 0: later.
+ */
 struct crash {
-    uint64_t n;
+    uint64_t n, in_close;
     enum os_crash_mode mode;
 };
 
@@ -324,6 +325,7 @@ player_live(struct player *p, const struct history *h, size_t from, size_t to, s
             player_step(p);
             sites_look(p->sites, r->db);
         }
+        os_sim_crash_at(r->sim, crash.in_close); /* of the drop, which closes */
     }
     r->crashed = NULL;
     if (h->talks)
@@ -366,7 +368,7 @@ static inline void
 history_play(const struct history *h, struct sites *sites)
 {
     struct player *p = calloc(1, sizeof *p);
-    struct crash crash = { 0, OS_CRASH_KILL };
+    struct crash crash = { 0, 0, OS_CRASH_KILL };
     size_t from = 0;
 
     assert_non_null(p);
@@ -390,6 +392,7 @@ history_play(const struct history *h, struct sites *sites)
         if (i > 0)
             rig_random_options(&p->r);
         crash.n = 1 + chance_below(&p->r.c, rig_chance(&p->r, 3) ? 20 : 300);
+        crash.in_close = 1 + chance_below(&p->r.c, 12);
         crash.mode = (enum os_crash_mode)chance_below(&p->r.c, 3);
         from = i + 1;
     }
