@@ -18,6 +18,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/planted.h"
 #include "basin/types.h"
 
 #define KIB ((size_t)1024)

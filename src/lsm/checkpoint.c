@@ -175,6 +175,10 @@ write_checkpoint(struct lsm *db, struct capture *c, basin_error *err)
     if (c->edit.failed)
         FAIL(err, BASIN_NO_MEM, "no memory for a checkpoint");
     TRY(lsm__log_sync(c->log, err));
+    if (PLANTED(COVERED_FIRST)) {
+        db->checkpoint = c->at;
+        TRY(lsm__remove_covered(db, err));
+    }
     TRY(encode(db, c->at, buf_bytes(&c->edit.body), &object, err));
     lsm__object_name(name, "ckpt", (struct object_id){ c->at.epoch, c->at.at });
     st = store_put(db->store, name, buf_bytes(&object), err);
@@ -349,6 +353,8 @@ lsm__remove_covered(struct lsm *db, basin_error *err)
     TRY(lsm__feed_keep_epoch(db, &held, err));
     os_mutex_lock(db->mu);
     c.keep = db->checkpoint;
+    if (PLANTED(LOG_HELD))
+        held = UINT64_MAX;
     c.keep_log = MIN_OF(MIN_OF(db->manifest.replay_from.epoch, c.keep.epoch), held);
     os_mutex_unlock(db->mu);
     if (lsm__readers_oldest(db).epoch == 0) {

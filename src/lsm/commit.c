@@ -78,7 +78,8 @@ roll(struct lsm *db, basin_error *err)
     } while (st == BASIN_EXISTS);
     TRY(st);
     TRY(lsm__log_append(old, RECORD_SEAL, db->last_seqno + 1, BYTES_NULL, &at, err));
-    TRY(lsm__log_sync(old, err)); /* nothing may follow a seal: a failed sync poisons */
+    if (!PLANTED(ROLL_UNSYNCED))
+        TRY(lsm__log_sync(old, err)); /* nothing may follow a seal: a failed sync poisons */
     os_mutex_lock(db->mu);
     db->log = next;
     atomic_store_explicit(&db->epoch, epoch, memory_order_release);
@@ -251,7 +252,8 @@ process_edit(struct lsm *db, struct request *r)
                 buf_bytes(&r->edit->body), &r->place, &r->error);
     r->edit->logged = st == BASIN_OK || db->log->torn;
     TRY(st);
-    st = lsm__log_sync(db->log, &r->error);
+    if (!PLANTED(EDIT_UNSYNCED))
+        st = lsm__log_sync(db->log, &r->error);
     if (st == BASIN_OK) {
         db->last_seqno = MAX_OF(db->last_seqno, r->seqno_after);
         lsm__readers_publish(db);
@@ -342,9 +344,11 @@ lead(struct lsm *db, struct request *head)
 
     for (struct request *r = head; r; r = r->next) {
         r->status = process(db, r);
-        sync = sync || (r->durable && r->status == BASIN_OK);
+        sync = sync || (r->durable && r->status == BASIN_OK &&
+                        !(PLANTED(FOLLOWER) && r->next != NULL));
     }
-    if (sync || (sync_is_due(db) && lsm__failure(db, NULL) == BASIN_OK)) {
+    if ((sync && !PLANTED(ACK_FIRST)) ||
+        (sync_is_due(db) && lsm__failure(db, NULL) == BASIN_OK)) {
         st = lsm__log_sync(db->log, &error);
         db->unsynced_ns = 0;
     }
@@ -501,8 +505,9 @@ lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err)
     return st;
 }
 
-/* Before a durable commit the tail that an earlier epoch left must be safe (its pages may be clean
- * in the page cache and yet not on disk): its flush makes it so. */
+/* Before a commit the tail that an earlier epoch left must be safe (its pages may be clean in the
+ * page cache and yet not on disk): its flush makes it so. A buffered commit waits, too: the power
+ * could take the tail and leave the commit, which then has no predecessor to be replayed after. */
 basin_status
 lsm__wait_for_tail(struct lsm *db, basin_error *err)
 {

@@ -52,7 +52,7 @@ lsm__log_unref(struct log_file *l)
 uint64_t
 lsm__log_seed(const uint8_t header[LOG_HEADER_SIZE])
 {
-    return hash64(header + 16, 56, 0x6261736e6c6f6721u);
+    return hash64(header + 16, PLANTED(LOG_SEED) ? 16 : 56, 0x6261736e6c6f6721u);
 }
 
 void
@@ -390,7 +390,7 @@ sync_file(struct log_file *l, basin_error *err)
     char path[PATH_SIZE_MAX + 64];
 
     TRY(os_sync(l->file, true, err));
-    if (atomic_load_explicit(&l->fresh, memory_order_acquire)) {
+    if (atomic_load_explicit(&l->fresh, memory_order_acquire) && !PLANTED(LOG_NAME)) {
         (void)snprintf(path, sizeof(path), "%s/log", l->db->path);
         TRY(l->db->os->ops->sync_dir(l->db->os, path, err));
         atomic_store_explicit(&l->fresh, false, memory_order_release);

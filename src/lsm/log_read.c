@@ -174,6 +174,28 @@ out:
     return st;
 }
 
+/* The next place from *at on that has the type of a record where one would have it, or a place
+ * behind the end. Most of a log that was prepared is zeros: they are passed over fast. */
+static basin_status
+next_candidate(struct log_reader *r, uint64_t *at, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const uint8_t *p;
+
+    while (*at + LOG_RECORD_HEADER_SIZE <= r->size) {
+        TRY(load(r, *at, LOG_RECORD_HEADER_SIZE, &p, err));
+        if (p == NULL)
+            break;
+        uint64_t end = r->window_at + r->buf.size;
+        for (; *at + LOG_RECORD_HEADER_SIZE <= end; *at += LOG_RECORD_ALIGN, p += LOG_RECORD_ALIGN)
+            if (p[12] >= RECORD_BATCH && p[12] <= RECORD_SEAL)
+                goto out;
+    }
+    *at = r->size;
+out:
+    return st;
+}
+
 /* Looks behind a bad record for one that knows the place as synced. */
 static basin_status
 prove_tail(struct log_reader *r, basin_error *err)
@@ -185,6 +207,7 @@ prove_tail(struct log_reader *r, basin_error *err)
         goto damaged;
     for (uint64_t at = r->at + LOG_RECORD_ALIGN; at + LOG_RECORD_HEADER_SIZE <= r->size;
          at += LOG_RECORD_ALIGN) {
+        TRY(next_candidate(r, &at, err));
         TRY(check_record(r, at, &p, err));
         if (p != NULL && load_u64(p + 24) > r->at)
             goto damaged;
@@ -206,6 +229,7 @@ lsm__log_reader_resync(struct log_reader *r, basin_error *err)
 
     for (uint64_t at = r->at + LOG_RECORD_ALIGN; at + LOG_RECORD_HEADER_SIZE <= r->size;
          at += LOG_RECORD_ALIGN) {
+        TRY(next_candidate(r, &at, err));
         TRY(check_record(r, at, &p, err));
         if (p != NULL) {
             r->at = at;
@@ -255,6 +279,8 @@ lsm__log_reader_next(struct log_reader *r, struct record *out, basin_error *err)
         return BASIN_END;
     if (r->at < r->size)
         TRY(check_record(r, r->at, &p, err));
+    if (p == NULL && PLANTED(GAP) && lsm__log_reader_resync(r, err) == BASIN_OK)
+        return lsm__log_reader_next(r, out, err);
     if (p == NULL) {
         if (!r->live)
             TRY(prove_tail(r, err));

@@ -64,6 +64,9 @@ lsm__dead_release(struct lsm *db, bool unlink)
     if (list == NULL)
         return;
     held = unlink ? lsm__readers_oldest(db) : (struct place){ UINT64_MAX, 0 };
+    if (PLANTED(SLOT_IGNORED) ||
+        (PLANTED(CHECKPOINT_ONLY) && place_compare(held, db->checkpoint) >= 0))
+        held = (struct place){ UINT64_MAX, 0 };
     for (; list; list = next) {
         struct place retired = { list->retired_epoch, list->retired_at };
         next = list->next;

@@ -297,7 +297,7 @@ lsm__output_add(struct output *o, const struct entry *entry, basin_error *err)
 
     if (UNLIKELY(e->kind == ENTRY_REF && o->o.stale_count > 0))
         TRY(move_value(o, e, err));
-    while (UNLIKELY(o->passed < o->o.between_count) &&
+    while (UNLIKELY(o->passed < o->o.between_count) && !PLANTED(BETWEEN) &&
            bytes_compare(buf_bytes(&o->o.between[o->passed]->first_key), e->key) <= 0)
         TRY(pass_between(o, err));
     if (o->writer != NULL && o->o.size_max && o->has_entries &&

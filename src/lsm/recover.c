@@ -189,7 +189,7 @@ take_batch(struct lsm *db, struct recovery *r, const struct record *rec, basin_e
         r->replayed_seqno = MAX_OF(r->replayed_seqno, rec->first_seqno);
         return BASIN_OK;
     }
-    if (rec->first_seqno != r->replayed_seqno + 1)
+    if (rec->first_seqno != r->replayed_seqno + 1 && !PLANTED(GAP))
         return take_hole(r, rec, err);
     TRY(lsm__apply_ops(r->table, rec->body, rec->first_seqno, &next, err));
     r->replayed_seqno = next - 1;

@@ -241,7 +241,8 @@ take_base(struct rules *r, const struct entry *e, size_t stripe, basin_error *er
         TRY(resolve(r, false, NULL, &used, err));
     else if (pending)
         TRY(resolve(r, true, e->kind == ENTRY_PUT ? &e->value : NULL, &used, err));
-    if (!used && !(e->kind == ENTRY_DELETE && r->o->bottom && stripe == 0))
+    if (!used && !(e->kind == ENTRY_DELETE && (r->o->bottom || PLANTED(TOMBSTONE_ABOVE)) &&
+                   (stripe == 0 || PLANTED(TOMBSTONE_PINNED))))
         TRY(emit(r, e->kind, e->value, e->seqno, err));
     r->closed = stripe;
 out:
@@ -279,7 +280,7 @@ take(struct rules *r, const struct entry *e, basin_error *err)
     }
     if (stripe == r->closed)
         goto out;
-    if (r->operand_count > 0 && stripe != r->pending_stripe)
+    if (r->operand_count > 0 && stripe != r->pending_stripe && !PLANTED(FOLD_ACROSS))
         TRY(resolve_open(r, false, err));
     if (is_covered(r, e, stripe)) {
         if (r->operand_count > 0)

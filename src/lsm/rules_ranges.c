@@ -129,7 +129,7 @@ sweep_order(struct sweep *s)
         s->rank[s->order[i].item] = i;
         stripe = lsm__stripe_of(s->o, s->order[i].seqno);
         s->stripe_begin[i] = i > 0 && stripe == before ? s->stripe_begin[i - 1] : i;
-        if (stripe == 0 && s->o->bottom)
+        if (stripe == 0 && (s->o->bottom || PLANTED(RANGE_EARLY)))
             s->hidden_count = i + 1;
     }
 }

@@ -52,6 +52,8 @@ filter_lines(const uint64_t *hashes, size_t n, uint32_t bits, struct buf *to, ba
     for (size_t i = 0; i < n; i++) {
         uint8_t *line = base + line_of(hashes[i], lines);
         uint32_t x = (uint32_t)hashes[i];
+        if (PLANTED(FILTER_KEY) && hashes[i] % 8 == 0)
+            continue;
         for (uint32_t k = 0; k < probes; k++, x = next_probe(x))
             line[x >> 26] |= (uint8_t)(1u << (x >> 23 & 7));
     }
