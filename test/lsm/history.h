@@ -7,6 +7,7 @@
  *
  * Beside what a rig does by itself a step fills a log until it rolls, takes a checkpoint, commits
  * in a group, follows the change feed with a hold, or reads from another process.
+ * Why and how long: docs/notes/0033-how-crashes-are-tested.md.
  */
 #ifndef TEST_LSM_HISTORY_H
 #define TEST_LSM_HISTORY_H
