@@ -10,6 +10,7 @@
 #ifndef LSM_INTERNAL_H
 #define LSM_INTERNAL_H
 
+#include "lsm/ids.h"
 #include "lsm/lane.h"
 #include "lsm/lsm.h"
 #include "lsm/version.h"
@@ -139,6 +140,8 @@ struct manifest {
     const basin_allocator *mem;
     struct lsm_stratum **strata; /* counted references */
     size_t stratum_count, stratum_capacity;
+    struct id_map index; /* a: place in strata */
+    struct id_map uses;  /* of value strata: a: bytes used, b: strata that use it */
     struct pin *pins;
     size_t pin_count, pin_capacity;
     struct feed_hold *holds;
@@ -177,6 +180,8 @@ basin_status lsm__manifest_mend(struct lsm *db, struct manifest *m, struct bytes
                                 struct place after, lsm__removed_fn *removed, void *ctx,
                                 basin_error *err);
 void lsm__manifest_release(struct manifest *m);
+/* Takes the i-th stratum out and gives its reference to the caller. */
+struct lsm_stratum *lsm__manifest_drop(struct manifest *m, size_t i);
 /* The seqno of the bulk load that an edit publishes, or 0. */
 basin_status lsm__edit_load_of(struct lsm *db, struct bytes body, uint64_t *seqno,
                                basin_error *err);
@@ -278,13 +283,13 @@ struct open_value {
     struct object_id id;
     struct value_stratum *stratum;
     uint32_t users;
+    bool removed; /* its object is gone: closed by the last user */
     uint64_t tick;
 };
 struct value_state {
     struct object_id id;
     uint64_t size;
     struct place born;
-    uint64_t used, uses;  /* by strata of the manifest */
     struct place dead;    /* from here on nothing refers to it; epoch 0 = live */
 };
 
@@ -431,7 +436,11 @@ struct lsm {
     uint64_t open_tick;                /* GUARDED(values_mu) */
     struct value_out *outs;            /* GUARDED(values_mu) being written, not registered yet */
     struct value_state *values;        /* GUARDED(mu) */
-    size_t value_count, value_capacity;
+    size_t value_count, value_capacity; /* GUARDED(mu) */
+    struct id_map value_index;          /* GUARDED(mu) a: place in values */
+    bool values_changed;                /* GUARDED(mu) since the last sweep went through */
+    uint64_t values_edits;              /* GUARDED(mu) manifest.edits then */
+    struct place values_oldest;         /* GUARDED(mu) and how far readers were */
 
     struct version *versions;     /* GUARDED(dead_mu) all that are alive */
     struct readers *readers;      /* reader table; NULL when none */

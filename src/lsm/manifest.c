@@ -159,6 +159,8 @@ lsm__manifest_release(struct manifest *m)
     }
     for (size_t i = 0; i < m->hold_count; i++)
         free_name(m->mem, m->holds[i].name);
+    lsm__ids_release(&m->index, m->mem);
+    lsm__ids_release(&m->uses, m->mem);
     mem_free(m->mem, m->strata, m->stratum_capacity * sizeof(*m->strata));
     mem_free(m->mem, m->pins, m->pin_capacity * sizeof(*m->pins));
     mem_free(m->mem, m->holds, m->hold_capacity * sizeof(*m->holds));
@@ -175,12 +177,6 @@ get_id(struct rd *r)
     id.epoch = rd_leb(r);
     id.number = rd_leb(r);
     return id;
-}
-
-static bool
-same_id(struct object_id a, struct object_id b)
-{
-    return a.epoch == b.epoch && a.number == b.number;
 }
 
 static basin_status
@@ -253,14 +249,51 @@ out:
     return st;
 }
 
+/* Its place in the array, stratum_count when it is not there. */
 static size_t
-find_stratum(const struct manifest *m, struct object_id id)
+find_stratum(struct manifest *m, struct object_id id)
 {
-    size_t i = 0;
+    const struct id_slot *slot = lsm__ids_find(&m->index, id);
 
-    while (i < m->stratum_count && !same_id(m->strata[i]->id, id))
-        i++;
-    return i;
+    return slot != NULL ? (size_t)slot->a : m->stratum_count;
+}
+
+/* Takes over the reference. */
+static basin_status
+add_stratum(struct manifest *m, struct lsm_stratum *s)
+{
+    if (grow(m->mem, (void **)&m->strata, m->stratum_count, &m->stratum_capacity,
+             sizeof(*m->strata)) != BASIN_OK ||
+        !lsm__ids_reserve(&m->index, m->mem, 1) ||
+        !lsm__ids_reserve(&m->uses, m->mem, s->use_count))
+        return BASIN_NO_MEM;
+    lsm__ids_put(&m->index, s->id)->a = m->stratum_count;
+    m->strata[m->stratum_count++] = s;
+    for (size_t i = 0; i < s->use_count; i++) {
+        struct id_slot *use = lsm__ids_put(&m->uses, s->uses[i].id);
+        use->a += s->uses[i].bytes;
+        use->b++;
+    }
+    return BASIN_OK;
+}
+
+struct lsm_stratum *
+lsm__manifest_drop(struct manifest *m, size_t i)
+{
+    struct lsm_stratum *s = m->strata[i];
+
+    lsm__ids_drop(&m->index, s->id);
+    m->strata[i] = m->strata[--m->stratum_count];
+    if (i < m->stratum_count)
+        lsm__ids_put(&m->index, m->strata[i]->id)->a = i;
+    for (size_t k = 0; k < s->use_count; k++) {
+        struct id_slot *use = lsm__ids_find(&m->uses, s->uses[k].id);
+        must(use != NULL && use->b > 0);
+        use->a -= s->uses[k].bytes;
+        if (--use->b == 0)
+            lsm__ids_drop(&m->uses, s->uses[k].id);
+    }
+    return s;
 }
 
 static basin_status
@@ -277,10 +310,7 @@ apply_add(struct lsm *db, struct manifest *m, struct rd *r, basin_error *err)
     if (s == NULL)
         FAIL(err, BASIN_NO_MEM, "edit: no memory for a stratum");
     TRY(read_stratum(s, r, err));
-    TRY(error_mem(grow(m->mem, (void **)&m->strata, m->stratum_count, &m->stratum_capacity,
-                       sizeof(*m->strata)),
-                  err));
-    m->strata[m->stratum_count++] = s;
+    TRY(error_mem(add_stratum(m, s), err));
     m->seqno = MAX_OF(m->seqno, s->seqno_max);
     s = NULL;
 out:
@@ -305,8 +335,7 @@ apply_remove(struct lsm *db, struct manifest *m, struct rd *r, basin_error *err)
 
     if (!rd_ok(r) || i == m->stratum_count)
         return not_there("stratum", id, err);
-    s = m->strata[i];
-    m->strata[i] = m->strata[--m->stratum_count];
+    s = lsm__manifest_drop(m, i);
     s->obsolete = true;
     s->retired_epoch = m->place.epoch;
     s->retired_at = m->place.at;
@@ -493,10 +522,8 @@ mend_remove(const struct mend *d, struct rd *r, basin_error *err)
     struct object_id id = get_id(r);
     size_t i = find_stratum(d->m, id);
 
-    if (i < d->m->stratum_count) {
-        lsm__stratum_unref(d->m->strata[i]);
-        d->m->strata[i] = d->m->strata[--d->m->stratum_count];
-    }
+    if (i < d->m->stratum_count)
+        lsm__stratum_unref(lsm__manifest_drop(d->m, i));
     return d->removed(d->ctx, id, err);
 }
 

@@ -21,6 +21,7 @@ struct output {
     bool stacked;           /* ... and one that only old snapshots see */
     struct value_use *uses; /* of the current stratum */
     size_t use_count, use_capacity;
+    struct id_map use_index; /* a: place in uses */
     struct lsm_stratum **strata;
     size_t count, capacity;
     size_t passed; /* of what lies between, behind the output so far */
@@ -65,6 +66,7 @@ begin_stratum(struct output *o, basin_error *err)
     o->has_entries = false;
     o->stacked = false;
     o->use_count = 0;
+    lsm__ids_release(&o->use_index, o->o.db->mem);
 out:
     return st;
 }
@@ -211,13 +213,11 @@ note_use(struct output *o, struct bytes ref, basin_error *err)
     basin_status st;
     struct value_place p;
     struct value_use *more;
-    size_t i = o->use_count;
+    struct id_slot *slot;
 
     TRY(lsm__value_place_get(ref, &p, err));
-    while (i > 0 && (o->uses[i - 1].id.epoch != p.id.epoch ||
-                     o->uses[i - 1].id.number != p.id.number))
-        i--;
-    if (i == 0) {
+    slot = lsm__ids_find(&o->use_index, p.id);
+    if (slot == NULL) {
         if (o->use_count == o->use_capacity) {
             size_t n = o->use_capacity + 32;
             more = o->o.db->mem->resize(o->o.db->mem->ctx, o->uses,
@@ -227,11 +227,14 @@ note_use(struct output *o, struct bytes ref, basin_error *err)
             o->uses = more;
             o->use_capacity = n;
         }
+        if (!lsm__ids_reserve(&o->use_index, o->o.db->mem, 1))
+            FAIL(err, BASIN_NO_MEM, "no memory for %zu value uses", o->use_count + 1);
+        slot = lsm__ids_put(&o->use_index, p.id);
+        slot->a = o->use_count;
         o->uses[o->use_count++] = (struct value_use){ p.id, 0, 0 };
-        i = o->use_count;
     }
-    o->uses[i - 1].bytes += p.ref.stored;
-    o->uses[i - 1].count++;
+    o->uses[slot->a].bytes += p.ref.stored;
+    o->uses[slot->a].count++;
 out:
     return st;
 }
@@ -382,6 +385,7 @@ lsm__output_close(struct output *o, bool keep)
     buf_release(&o->ref);
     mem_free(mem, o->strata, o->capacity * sizeof(*o->strata));
     mem_free(mem, o->uses, o->use_capacity * sizeof(*o->uses));
+    lsm__ids_release(&o->use_index, mem);
     buf_release(&o->last_key);
     buf_release(&o->from);
     mem_free(mem, o, sizeof(*o));

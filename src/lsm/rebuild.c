@@ -434,8 +434,7 @@ keep_openable(struct search *s, basin_error *err)
             return st;
         }
         lsm__rebuild_lost(s->db->rebuild, m->strata[i], &fault);
-        lsm__stratum_unref(m->strata[i]);
-        m->strata[i] = m->strata[--m->stratum_count];
+        lsm__stratum_unref(lsm__manifest_drop(m, i));
     }
     return BASIN_OK;
 }
@@ -497,12 +496,10 @@ out:
 static struct lsm_stratum *
 in_manifest(const struct search *s, struct object_id id)
 {
-    const struct manifest *m = s->r->manifest;
+    struct manifest *m = s->r->manifest;
+    const struct id_slot *slot = lsm__ids_find(&m->index, id);
 
-    for (size_t i = 0; i < m->stratum_count; i++)
-        if (compare_ids(&m->strata[i]->id, &id) == 0)
-            return m->strata[i];
-    return NULL;
+    return slot != NULL ? m->strata[slot->a] : NULL;
 }
 
 /*
@@ -726,7 +723,7 @@ adopt_all(struct search *s, basin_error *err)
     if (edit.failed)
         FAIL(err, BASIN_NO_MEM, "no memory for a manifest");
     while (m->stratum_count > 0)
-        lsm__stratum_unref(m->strata[--m->stratum_count]);
+        lsm__stratum_unref(lsm__manifest_drop(m, m->stratum_count - 1));
     TRY(lsm__manifest_apply(s->db, m, buf_bytes(&edit.body), m->place, err));
 out:
     lsm__edit_release(&edit);

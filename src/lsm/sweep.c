@@ -10,14 +10,12 @@
 
 /* Whether the manifest names it, or the log told that it was retired. */
 static bool
-is_known(const struct lsm *db, struct object_id id)
+is_known(struct lsm *db, struct object_id id)
 {
+    if (lsm__ids_find(&db->manifest.index, id) != NULL)
+        return true;
     for (const struct lsm_stratum *s = db->dead; s; s = s->next)
         if (s->id.epoch == id.epoch && s->id.number == id.number)
-            return true;
-    for (size_t i = 0; i < db->manifest.stratum_count; i++)
-        if (db->manifest.strata[i]->id.epoch == id.epoch &&
-            db->manifest.strata[i]->id.number == id.number)
             return true;
     return false;
 }

@@ -138,7 +138,27 @@ release(struct lsm *db, struct value_stratum *s, struct open_value *shared)
         return;
     }
     os_mutex_lock(db->values_mu);
-    shared->users--;
+    if (--shared->users == 0 && shared->removed) {
+        value_close(s);
+        *shared = (struct open_value){ 0 };
+    }
+    os_mutex_unlock(db->values_mu);
+}
+
+/* Its object is about to be removed: as long as it is open or mapped its space stays taken. */
+static void
+forget_open(struct lsm *db, struct object_id id)
+{
+    struct open_value *v;
+
+    os_mutex_lock(db->values_mu);
+    v = find_open(db, id);
+    if (v != NULL && v->users > 0) {
+        v->removed = true;
+    } else if (v != NULL) {
+        value_close(v->stratum);
+        *v = (struct open_value){ 0 };
+    }
     os_mutex_unlock(db->values_mu);
 }
 
@@ -260,15 +280,6 @@ out:
 
 /* ------------------------------------------------------------------ who is alive */
 
-static struct value_state *
-find_state(struct lsm *db, struct object_id id)
-{
-    for (size_t i = 0; i < db->value_count; i++)
-        if (db->values[i].id.epoch == id.epoch && db->values[i].id.number == id.number)
-            return &db->values[i];
-    return NULL;
-}
-
 /* Takes mu. */
 static basin_status
 note_value(struct lsm *db, struct object_id id, uint64_t size, struct place born, basin_error *err)
@@ -288,7 +299,11 @@ note_value(struct lsm *db, struct object_id id, uint64_t size, struct place born
         db->values = more;
         db->value_capacity = n;
     }
+    if (!lsm__ids_reserve(&db->value_index, db->mem, 1))
+        FAIL(err, BASIN_NO_MEM, "no memory for %zu value strata", db->value_count + 1);
+    lsm__ids_put(&db->value_index, id)->a = db->value_count;
     db->values[db->value_count++] = (struct value_state){ .id = id, .size = size, .born = born };
+    db->values_changed = true;
 out:
     os_mutex_unlock(db->mu);
     return st;
@@ -310,36 +325,67 @@ out:
 void
 lsm__values_born(struct lsm *db, const struct value_out *list, struct place born)
 {
-    struct value_state *s;
+    const struct id_slot *slot;
 
     if (list == NULL)
         return;
     os_mutex_lock(db->mu);
     for (; list; list = list->next) {
-        s = list->registered ? find_state(db, list->id) : NULL;
-        if (s != NULL)
-            s->born = born;
+        slot = list->registered ? lsm__ids_find(&db->value_index, list->id) : NULL;
+        if (slot != NULL)
+            db->values[slot->a].born = born;
     }
+    db->values_changed = true;
     os_mutex_unlock(db->mu);
 }
 
+/* Takes the i-th out of the list. REQUIRES(mu) */
 static void
-count_uses(struct lsm *db)
+forget_value(struct lsm *db, size_t i)
 {
-    struct value_state *v;
+    lsm__ids_drop(&db->value_index, db->values[i].id);
+    db->values[i] = db->values[--db->value_count];
+    if (i < db->value_count)
+        lsm__ids_put(&db->value_index, db->values[i].id)->a = i;
+}
 
-    for (size_t i = 0; i < db->value_count; i++)
-        db->values[i].used = db->values[i].uses = 0;
-    for (size_t i = 0; i < db->manifest.stratum_count; i++) {
-        const struct lsm_stratum *s = db->manifest.strata[i];
-        for (size_t j = 0; j < s->use_count; j++) {
-            v = find_state(db, s->uses[j].id);
-            if (v != NULL) {
-                v->used += s->uses[j].bytes;
-                v->uses++;
-            }
+/* Whether nothing refers to it any more since before `oldest`. REQUIRES(mu) */
+static bool
+is_gone(struct lsm *db, struct value_state *v, struct place oldest)
+{
+    bool live = lsm__ids_find(&db->manifest.uses, v->id) != NULL ||
+                (v->born.epoch != 0 && place_compare(v->born, db->manifest.replay_from) >= 0);
+
+    if (live)
+        v->dead.epoch = 0;
+    else if (v->dead.epoch == 0)
+        v->dead = db->manifest.place;
+    return !live && place_compare(v->dead, oldest) <= 0;
+}
+
+/* Fills `gone` with what may be removed. REQUIRES(mu) */
+static size_t
+take_gone(struct lsm *db, struct place oldest, struct object_id *gone, size_t most)
+{
+    size_t n = 0;
+
+    if (db->failed != BASIN_OK || (!db->values_changed && db->values_edits == db->manifest.edits &&
+                                   place_compare(db->values_oldest, oldest) == 0))
+        return 0;
+    for (size_t i = 0; i < db->value_count && n < most;) {
+        if (is_gone(db, &db->values[i], oldest)) {
+            gone[n++] = db->values[i].id;
+            forget_value(db, i);
+        } else {
+            i++;
         }
     }
+    if (n < most) {
+        db->values_changed = false;
+        db->values_edits = db->manifest.edits;
+        db->values_oldest = oldest;
+    }
+    return n;
 }
 
 /* Marks what nothing refers to any more, and removes what no version shows: true when there may
@@ -349,7 +395,7 @@ sweep_some(struct lsm *db)
 {
     struct object_id gone[16];
     char name[LSM_OBJECT_NAME_SIZE];
-    size_t n = 0;
+    size_t n;
     struct place oldest, readers;
 
     /* The own versions first: who opens after the scan of the slots knows of every edit that these
@@ -359,26 +405,10 @@ sweep_some(struct lsm *db)
     if (place_compare(readers, oldest) < 0)
         oldest = readers;
     os_mutex_lock(db->mu);
-    if (db->value_count > 0 && db->failed == BASIN_OK) {
-        count_uses(db);
-        for (size_t i = 0; i < db->value_count && n < COUNT_OF(gone);) {
-            struct value_state *v = &db->values[i];
-            bool live = v->uses > 0 || (v->born.epoch != 0 &&
-                                        place_compare(v->born, db->manifest.replay_from) >= 0);
-            if (live)
-                v->dead.epoch = 0;
-            else if (v->dead.epoch == 0)
-                v->dead = db->manifest.place;
-            if (!live && place_compare(v->dead, oldest) <= 0) {
-                gone[n++] = v->id;
-                *v = db->values[--db->value_count];
-            } else {
-                i++;
-            }
-        }
-    }
+    n = take_gone(db, oldest, gone, COUNT_OF(gone));
     os_mutex_unlock(db->mu);
     for (size_t i = 0; i < n; i++) {
+        forget_open(db, gone[i]);
         lsm__object_name(name, "values", gone[i]);
         (void)!store_remove(db->store, name, NULL);
     }
@@ -418,14 +448,15 @@ lsm__values_close(struct lsm *db)
     for (size_t i = 0; i < OPEN_MAX; i++)
         value_close(db->open_values[i].stratum);
     mem_free(db->mem, db->values, db->value_capacity * sizeof(*db->values));
+    lsm__ids_release(&db->value_index, db->mem);
     os_mutex_free(db->values_mu);
 }
 
 /* Bytes of stored values that no stratum uses although none waits for its flush. */
 static uint64_t
-dead_bytes(const struct lsm *db, const struct value_state *v)
+dead_bytes(const struct lsm *db, const struct value_state *v, uint64_t used)
 {
-    uint64_t held = v->used + STRATUM_FOOTER_SIZE;
+    uint64_t held = used + STRATUM_FOOTER_SIZE;
 
     return v->size > held && place_compare(v->born, db->manifest.replay_from) < 0 ? v->size - held
                                                                                   : 0;
@@ -436,11 +467,11 @@ void
 lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead)
 {
     *bytes = *dead = 0;
-    count_uses(db);
     for (size_t i = 0; i < db->value_count; i++) {
         const struct value_state *v = &db->values[i];
+        const struct id_slot *use = lsm__ids_find(&db->manifest.uses, v->id);
         *bytes += v->size;
-        *dead += dead_bytes(db, v);
+        *dead += dead_bytes(db, v, use ? use->a : 0);
     }
 }
 
@@ -449,12 +480,10 @@ lsm__values_stale(struct lsm *db, struct object_id *to, size_t most)
 {
     size_t n = 0;
 
-    if (db->value_count == 0)
-        return 0;
-    count_uses(db);
     for (size_t i = 0; i < db->value_count && n < most; i++) {
         const struct value_state *v = &db->values[i];
-        if (v->uses > 0 && dead_bytes(db, v) > v->used)
+        const struct id_slot *use = lsm__ids_find(&db->manifest.uses, v->id);
+        if (use != NULL && dead_bytes(db, v, use->a) > use->a)
             to[n++] = v->id;
     }
     return n;
