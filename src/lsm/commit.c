@@ -42,13 +42,14 @@ basin_status
 lsm__failure(struct lsm *db, basin_error *err)
 {
     basin_status st;
-    basin_error lost = { 0 };
+    basin_error lost;
 
-    if (LIKELY(store_failure(db->store, &lost) == BASIN_OK &&
+    if (LIKELY(store_failure(db->store, NULL) == BASIN_OK &&
                !atomic_load_explicit(&db->failed_hint, memory_order_acquire)))
         return BASIN_OK;
+    error_clear(&lost);
     os_mutex_lock(db->mu);
-    if (db->failed == BASIN_OK) {
+    if (db->failed == BASIN_OK && store_failure(db->store, &lost) != BASIN_OK) {
         db->failed = lost.status;
         db->failure = lost;
         atomic_store_explicit(&db->failed_hint, true, memory_order_release);

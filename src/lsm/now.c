@@ -41,14 +41,22 @@ out:
     return st;
 }
 
+enum { OPS_SMALL = 1024 };
+
 static basin_status
 write_now(struct lsm *db, const struct op *op, bool durable, basin_error *err)
 {
     basin_status st;
     struct request r = { .kind = REQUEST_COMMIT, .op_count = 1, .durable = durable };
+    uint8_t small[OPS_SMALL];
     struct buf ops;
+    bool fits = op->key.size + op->value.size <= OPS_SMALL - 1 - 2 * LEB_MAX;
 
     buf_init(&ops, db->mem);
+    if (fits) { /* borrowed: never grown, never released */
+        ops.data = small;
+        ops.capacity = sizeof(small);
+    }
     if (db->o.read_only)
         FAIL(err, BASIN_READ_ONLY, "the database is open for reading");
     TRY(lsm__key_check(op->key, err));
@@ -63,7 +71,8 @@ write_now(struct lsm *db, const struct op *op, bool durable, basin_error *err)
     st = lsm__submit(db, &r, err);
     lsm__writer_leave(db, true);
 out:
-    buf_release(&ops);
+    if (!fits)
+        buf_release(&ops);
     return st;
 }
 
