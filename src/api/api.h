@@ -52,6 +52,8 @@ struct basin_txn {
     basin_mode mode;
     uint64_t default_space; /* as this transaction sees it; 0 = not looked for */
     bool made_default;      /* it was made here and is not committed */
+    uint64_t checked[4];    /* keyspaces that this transaction has read to be there; 0 = none */
+    size_t checked_at;
     bool ended;             /* debug builds: committed or aborted, and kept for a while */
     struct buf key;         /* of the call at hand */
     struct buf end;
@@ -76,7 +78,9 @@ basin_status api_enter_txn(basin_txn *txn, basin_error *err);
 /* Commits a transaction that nobody else has: it ends with BUSY too. */
 basin_status api_commit_one(basin_txn *txn, basin_durability durability, basin_error *err);
 basin_status api_check_key(basin_bytes key, basin_error *err);
-/* The number behind BASIN_SPACE_DEFAULT. create: makes it; else NOT_FOUND when there is none. */
+/* The number behind BASIN_SPACE_DEFAULT. create: makes it; else NOT_FOUND when there is none. Any
+ * other number is taken as it is for reading; create: NOT_FOUND when there is no such keyspace, and
+ * one that is dropped meanwhile is a conflict. */
 basin_status api_space(basin_txn *txn, basin_space space, bool create, uint64_t *id,
                        basin_error *err);
 /* txn->key = varint of the space and the user's key. */

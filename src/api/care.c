@@ -10,6 +10,7 @@ struct basin_load {
     struct lsm_load *lsm;
     const basin_allocator *mem;
     basin_watch watch;
+    uint64_t space;
     struct buf key;
     size_t head;
 };
@@ -61,6 +62,7 @@ basin_load_open(basin_db *db, basin_space space, const basin_load_options *optio
         FAIL(err, BASIN_NO_MEM, "no memory for a load");
     l->db = db;
     l->mem = db->mem;
+    l->space = id;
     l->watch = o.watch;
     buf_init(&l->key, db->mem);
     if (buf_reserve(&l->key, TUPLE_VARINT_MAX) != BASIN_OK)
@@ -96,6 +98,20 @@ load_free(basin_load *l)
     mem_free(l->mem, l, sizeof(*l));
 }
 
+/* A keyspace that was dropped since takes no load. */
+static basin_status
+still_there(basin_load *l, basin_error *err)
+{
+    basin_status st;
+    basin_txn *txn = NULL;
+
+    TRY(basin_begin_mode(l->db, BASIN_READ, &txn, err));
+    TRY(catalog_space_check(txn->lsm, l->space, err));
+out:
+    basin_abort(txn);
+    return st;
+}
+
 basin_status
 basin_load_commit(basin_load *l, uint64_t *seqno, basin_error *err)
 {
@@ -105,7 +121,11 @@ basin_load_commit(basin_load *l, uint64_t *seqno, basin_error *err)
     st = api_enter(l->db, err);
     if (st != BASIN_OK)
         return st;
-    st = lsm_load_commit(l->lsm, seqno ? seqno : &ignored, err);
+    st = still_there(l, err);
+    if (st != BASIN_OK)
+        lsm_load_abort(l->lsm);
+    else
+        st = lsm_load_commit(l->lsm, seqno ? seqno : &ignored, err);
     if (st != BASIN_BUSY)
         load_free(l);
     return st;

@@ -47,6 +47,7 @@ basin_space_drop(basin_txn *txn, const char *name, basin_error *err)
     TRY(space_name(name, &n, err));
     if (strcmp(name, API_DEFAULT_NAME) == 0)
         return basin_delete_range(txn, BASIN_SPACE_DEFAULT, (basin_bytes){ NULL, 0 }, NULL, err);
+    memset(txn->checked, 0, sizeof(txn->checked));
     st = catalog_space_drop(txn->lsm, &n, err);
     if (st == BASIN_NOT_FOUND)
         (void)error_set(err, st, "no keyspace named '%s'", name);

@@ -24,6 +24,20 @@ check_value(basin_bytes value, basin_error *err)
     return BASIN_OK;
 }
 
+static basin_status
+check_space(basin_txn *txn, uint64_t space, basin_error *err)
+{
+    basin_status st;
+
+    for (size_t i = 0; i < COUNT_OF(txn->checked); i++)
+        if (txn->checked[i] == space)
+            return BASIN_OK;
+    st = catalog_space_check(txn->lsm, space, err);
+    if (st == BASIN_OK)
+        txn->checked[txn->checked_at++ % COUNT_OF(txn->checked)] = space;
+    return st;
+}
+
 /* The default keyspace is never dropped, so a committed number stays good for the handle. */
 basin_status
 api_space(basin_txn *txn, basin_space space, bool create, uint64_t *id, basin_error *err)
@@ -35,7 +49,7 @@ api_space(basin_txn *txn, basin_space space, bool create, uint64_t *id, basin_er
 
     *id = space;
     if (space != BASIN_SPACE_DEFAULT)
-        return BASIN_OK;
+        return create ? check_space(txn, space, err) : BASIN_OK;
     if (txn->default_space == 0)
         txn->default_space = atomic_load_explicit(&txn->db->default_space, memory_order_acquire);
     if (txn->default_space != 0) {
@@ -393,7 +407,7 @@ basin_savepoint(basin_txn *txn, const char *name, basin_error *err)
     return st != BASIN_OK ? st : lsm_savepoint(txn->lsm, name, err);
 }
 
-/* The default keyspace may have been made behind the savepoint: look again. */
+/* Keyspaces may have been made behind the savepoint: look again. */
 basin_status
 basin_rollback_to(basin_txn *txn, const char *name, basin_error *err)
 {
@@ -402,6 +416,7 @@ basin_rollback_to(basin_txn *txn, const char *name, basin_error *err)
     if (st != BASIN_OK)
         return st;
     txn->default_space = 0;
+    memset(txn->checked, 0, sizeof(txn->checked));
     return lsm_rollback_to(txn->lsm, name, err);
 }
 

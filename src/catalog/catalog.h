@@ -10,8 +10,8 @@
  * (C1) a space id is handed out once, whatever is dropped, aborted or lost in a crash.
  * (C2) a space without a catalog record has no keys: dropping is one range delete.
  * (C3) lookups write nothing.
- * (C4) who writes into a space has found it in the same transaction; then a concurrent drop is a
- *      conflict, and no key outlives its space.
+ * (C4) who writes into a space has found or checked it in the same transaction; then a concurrent
+ *      drop is a conflict, and no key outlives its space.
  */
 #ifndef CATALOG_H
 #define CATALOG_H
@@ -48,6 +48,8 @@ struct catalog_name {
 /* NOT_FOUND is an ordinary result: *space is 0 and err is untouched. */
 basin_status catalog_space_find(struct lsm_txn *txn, const struct catalog_name *name,
                                 uint64_t *space, basin_error *err);
+/* NOT_FOUND, told in err, when no space has this id. */
+basin_status catalog_space_check(struct lsm_txn *txn, uint64_t space, basin_error *err);
 /* EXISTS with the id in *space when it is there; LIMIT when the name is too long. */
 basin_status catalog_space_create(struct lsm_txn *txn, const struct catalog_name *name,
                                   uint64_t *space, basin_error *err);

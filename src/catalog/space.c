@@ -4,6 +4,7 @@
  * E66, E57: names of spaces. A space is the keys that begin with its id; space 0 holds the names.
  *
  *     00 00               -> the next id, u64
+ *     00 00 id            -> the model: there is such a space
  *     00 model name...    -> the id, varint
  *
  * The next id only grows, so a dropped id never comes back. Two transactions that create conflict
@@ -132,6 +133,25 @@ out:
     return st;
 }
 
+static struct bytes
+id_key(uint8_t to[sizeof next_id_key + TUPLE_VARINT_MAX], uint64_t space)
+{
+    memcpy(to, next_id_key, sizeof next_id_key);
+    return bytes_of(to, sizeof next_id_key + tuple_varint_put(to + sizeof next_id_key, space));
+}
+
+basin_status
+catalog_space_check(struct lsm_txn *txn, uint64_t space, basin_error *err)
+{
+    uint8_t key[sizeof next_id_key + TUPLE_VARINT_MAX];
+    struct bytes value;
+    basin_status st = lsm_get(txn, id_key(key, space), &value, err);
+
+    return st == BASIN_NOT_FOUND
+               ? error_set(err, st, "catalog: there is no space %llu", (unsigned long long)space)
+               : st;
+}
+
 basin_status
 catalog_space_find(struct lsm_txn *txn, const struct catalog_name *name, uint64_t *space,
                    basin_error *err)
@@ -152,6 +172,7 @@ basin_status
 catalog_space_create(struct lsm_txn *txn, const struct catalog_name *name, uint64_t *space,
                      basin_error *err)
 {
+    uint8_t id[sizeof next_id_key + TUPLE_VARINT_MAX], model = (uint8_t)name->model;
     struct buf key;
     basin_status st;
 
@@ -166,6 +187,7 @@ catalog_space_create(struct lsm_txn *txn, const struct catalog_name *name, uint6
         goto out;
     TRY(take_space(txn, space, err));
     TRY(put_at(txn, buf_bytes(&key), *space, err));
+    TRY(lsm_put(txn, id_key(id, *space), bytes_of(&model, 1), err));
 out:
     if (st != BASIN_OK && st != BASIN_EXISTS)
         *space = 0;
@@ -186,7 +208,7 @@ basin_status
 catalog__drop(struct lsm_txn *txn, struct bytes key, uint64_t space, struct buf *scratch,
               basin_error *err)
 {
-    uint8_t begin[TUPLE_VARINT_MAX];
+    uint8_t begin[TUPLE_VARINT_MAX], id[sizeof next_id_key + TUPLE_VARINT_MAX];
     size_t size = tuple_varint_put(begin, space);
     bool unbounded = false;
     basin_status st;
@@ -195,6 +217,7 @@ catalog__drop(struct lsm_txn *txn, struct bytes key, uint64_t space, struct buf 
     buf_clear(scratch);
     TRY(catalog__built(catalog_space_end(scratch, space, &unbounded), err));
     TRY(lsm_delete(txn, key, err));
+    TRY(lsm_delete(txn, id_key(id, space), err));
     TRY(lsm_delete_range(txn, bytes_of(begin, size), buf_bytes(scratch), unbounded, err));
 out:
     return st;
