@@ -12,6 +12,7 @@ struct basin_cursor {
     size_t head;          /* bytes of the space's varint */
     struct buf key;       /* space and key of a seek */
     struct arena batch;   /* of next_many */
+    bool behind;          /* next_many stands at the pair that it gave last */
 };
 
 struct bounds {
@@ -161,6 +162,7 @@ basin_cursor_first(basin_cursor *c, basin_error *err)
 {
     basin_status st = api_enter(c->db, err);
 
+    c->behind = false;
     return st != BASIN_OK ? st : lsm_cursor_first(c->lsm, err);
 }
 
@@ -169,6 +171,7 @@ basin_cursor_last(basin_cursor *c, basin_error *err)
 {
     basin_status st = api_enter(c->db, err);
 
+    c->behind = false;
     return st != BASIN_OK ? st : lsm_cursor_last(c->lsm, err);
 }
 
@@ -183,6 +186,7 @@ basin_cursor_seek(basin_cursor *c, basin_bytes key, basin_seek_op op, basin_erro
         FAIL(err, BASIN_MISUSE, "seek operation %d", (int)op);
     c->key.size = c->head;
     TRY(error_mem(buf_add(&c->key, key.data, key.size), err));
+    c->behind = false;
     TRY(lsm_cursor_seek(c->lsm, buf_bytes(&c->key), (enum lsm_seek)op, err));
 out:
     return st;
@@ -191,12 +195,14 @@ out:
 basin_status
 basin_cursor_next(basin_cursor *c, basin_error *err)
 {
+    c->behind = false;
     return lsm_cursor_next(c->lsm, err);
 }
 
 basin_status
 basin_cursor_prev(basin_cursor *c, basin_error *err)
 {
+    c->behind = false;
     return lsm_cursor_prev(c->lsm, err);
 }
 
@@ -281,10 +287,17 @@ basin_cursor_next_many(basin_cursor *c, basin_pair *pairs, size_t capacity, size
     *count = 0;
     TRY(api_enter(c->db, err));
     arena_release(&c->batch);
-    while (*count < capacity && lsm_cursor_valid(c->lsm)) {
-        TRY(copy_pair(c, &pairs[*count], err));
-        (*count)++;
+    if (c->behind) { /* the last pair of the call before */
+        c->behind = false;
         st = lsm_cursor_next(c->lsm, err);
+        if (st != BASIN_END)
+            TRY(st);
+    }
+    while (*count < capacity && !c->behind && lsm_cursor_valid(c->lsm)) {
+        TRY(copy_pair(c, &pairs[*count], err));
+        c->behind = pairs[*count].value.data == NULL;
+        (*count)++;
+        st = c->behind ? BASIN_OK : lsm_cursor_next(c->lsm, err);
         if (st != BASIN_END)
             TRY(st);
     }
