@@ -107,6 +107,16 @@ settle_codec(struct lsm *db)
     db->stored_level = (uint32_t)db->o.codec_level;
 }
 
+/* What is encrypted is never mapped (decision 28); the store is open by now, its objects are not.
+ */
+static void
+set_encrypted(struct lsm *db, bool encrypted)
+{
+    db->encrypted = encrypted;
+    if (encrypted)
+        store_no_maps(db->store);
+}
+
 basin_status
 lsm__head_create(struct lsm *db, basin_error *err)
 {
@@ -114,7 +124,7 @@ lsm__head_create(struct lsm *db, basin_error *err)
 
     TRY(check_secret(&db->o, err));
     TRY(db->os->ops->random(db->os, db->database_id, sizeof(db->database_id), err));
-    db->encrypted = db->o.key.size != 0 || db->o.passphrase.size != 0;
+    set_encrypted(db, db->o.key.size != 0 || db->o.passphrase.size != 0);
     settle_codec(db);
     db->created_ms = db->os->ops->wall_ms(db->os);
     if (db->encrypted)
@@ -233,7 +243,7 @@ decode(struct lsm *db, const char *name, struct bytes in, basin_error *err)
     db->database_id[0] = load_u64(h + 16);
     db->database_id[1] = load_u64(h + 24);
     db->created_ms = load_u64(h + 40);
-    db->encrypted = load_u32(h + 12) & HEAD_FLAG_SEALED;
+    set_encrypted(db, load_u32(h + 12) & HEAD_FLAG_SEALED);
     TRY(decode_settings(db, name, h, err));
     TRY(check_flags(name, h, err));
     if (db->encrypted)

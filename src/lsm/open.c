@@ -521,7 +521,7 @@ lsm_open(const char *path, const struct lsm_options *options, struct lsm **out, 
         if (!db->o.must_exist)
             TRY(make_directory(db, err));
         TRY(take_lock(db, err));
-        TRY(store_open_dir(db->os, db->path, false, true, db->mem, &db->store, err));
+        TRY(store_open_dir(db->os, db->path, false, !db->o.no_map, db->mem, &db->store, err));
         TRY(find_head(db, err));
         TRY(open_writer(db, err));
     }

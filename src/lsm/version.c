@@ -297,7 +297,7 @@ lsm__read_options(const struct lsm *db, struct object_id id, struct stratum_read
         .database_id = { db->database_id[0], db->database_id[1] },
         .object_id = { id.epoch, id.number },
         .counters = (struct stratum_counters *)&db->counters,
-        .no_map = db->o.no_map,
+        .no_map = db->o.no_map || db->encrypted,
     };
 }
 

@@ -210,6 +210,13 @@ store_failure(struct store *s, basin_error *err)
     return s->ops->failure ? s->ops->failure(s, err) : BASIN_OK;
 }
 
+void
+store_no_maps(struct store *s)
+{
+    if (s->ops->no_maps != NULL)
+        s->ops->no_maps(s);
+}
+
 basin_status
 store_put(struct store *s, const char *name, struct bytes data, basin_error *err)
 {

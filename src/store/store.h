@@ -35,6 +35,7 @@ struct store_ops {
     void (*close)(struct store *s);
     basin_status (*sweep)(struct store *s, basin_error *err); /* NULL = nothing to sweep */
     basin_status (*failure)(struct store *s, basin_error *err); /* NULL = never */
+    void (*no_maps)(struct store *s);                           /* NULL = it maps nothing */
 };
 struct store {
     const struct store_ops *ops;
@@ -78,5 +79,7 @@ basin_status store_get(struct store *s, const char *name, size_t size_max, struc
 basin_status store_sweep(struct store *s, basin_error *err);
 /* OK, or why no object can be published any more until the store is opened anew. */
 basin_status store_failure(struct store *s, basin_error *err);
+/* Maps no source that is opened from now on. Not beside other calls. */
+void store_no_maps(struct store *s);
 
 #endif

@@ -500,6 +500,12 @@ handles_for_sources(struct os *os)
     return (size_t)MAX_OF((uint64_t)DIR_HANDLES_MIN, MIN_OF(n, (uint64_t)DIR_HANDLES_MAX));
 }
 
+static void
+dir_no_maps(struct store *store)
+{
+    ((struct dir_store *)store)->maps = false;
+}
+
 basin_status
 store_open_dir(struct os *os, const char *dir, bool read_only, bool maps,
                const basin_allocator *mem, struct store **out, basin_error *err)
@@ -512,6 +518,7 @@ store_open_dir(struct os *os, const char *dir, bool read_only, bool maps,
         .close = dir_close,
         .sweep = dir_sweep,
         .failure = dir_failure,
+        .no_maps = dir_no_maps,
     };
     size_t dir_size = strlen(dir) + 1;
     struct dir_store *s = NULL;

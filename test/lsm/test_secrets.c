@@ -385,6 +385,66 @@ d27_no_salt_comes_twice(void **state)
     free(s);
 }
 
+/* ------------------------------------------------------------------ maps */
+
+static size_t
+mapped_objects(void)
+{
+    char line[SCRATCH_PATH_MAX + 256];
+    FILE *f = fopen("/proc/self/maps", "r");
+    size_t n = 0;
+
+    assert_non_null(f);
+    while (fgets(line, sizeof line, f) != NULL)
+        n += strstr(line, l.path) != NULL &&
+             (strstr(line, "/strata/") != NULL || strstr(line, "/values/") != NULL);
+    (void)fclose(f);
+    return n;
+}
+
+static size_t
+mapped_after_reads(bool read_only)
+{
+    struct bytes got;
+    struct lsm_txn *txn;
+    size_t n;
+
+    l.o.read_only = read_only;
+    ledger_open(&l);
+    txn = plain_begin(&l, LSM_READ);
+    ledger_ok(&l, lsm_get(txn, text("PLAINTEXTKEY-large"), &got, &l.err));
+    ledger_ok(&l, lsm_get(txn, text("PLAINTEXTKEY00000001"), &got, &l.err));
+    n = mapped_objects();
+    lsm_abort(txn);
+    ledger_close(&l);
+    l.db = NULL;
+    l.o.read_only = false;
+    return n;
+}
+
+/* What is plain is mapped, unless that is not wanted. */
+static void
+d28_what_is_encrypted_is_never_mapped(void **state)
+{
+    (void)state;
+    for (int encrypted = 1; encrypted >= 0; encrypted--) {
+        if (!encrypted) {
+            ledger_release(&l);
+            ledger_init(&l, 1);
+        }
+        ledger_open(&l);
+        put_marks(0, 100);
+        (void)stream_marks();
+        plain_flush(&l);
+        ledger_close(&l);
+        assert_int_equal(mapped_after_reads(false) > 0, !encrypted);
+        assert_int_equal(mapped_after_reads(true) > 0, !encrypted);
+    }
+    l.o.no_map = true;
+    assert_int_equal(mapped_after_reads(false), 0);
+    assert_int_equal(mapped_after_reads(true), 0);
+}
+
 int
 main(void)
 {
@@ -395,6 +455,7 @@ main(void)
             ec50_d28_the_wrong_key_is_told_and_bytes_are_checked_without_one, setup, teardown),
         cmocka_unit_test_setup_teardown(d28_another_passphrase_rewrites_no_data, setup, teardown),
         cmocka_unit_test_setup_teardown(d27_no_salt_comes_twice, setup, teardown),
+        cmocka_unit_test_setup_teardown(d28_what_is_encrypted_is_never_mapped, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
