@@ -182,6 +182,8 @@ basin_status lsm__manifest_mend(struct lsm *db, struct manifest *m, struct bytes
 void lsm__manifest_release(struct manifest *m);
 /* Takes the i-th stratum out and gives its reference to the caller. */
 struct lsm_stratum *lsm__manifest_drop(struct manifest *m, size_t i);
+/* The strata are shared. */
+basin_status lsm__manifest_copy(const struct manifest *m, struct manifest *to, basin_error *err);
 /* The seqno of the bulk load that an edit publishes, or 0. */
 basin_status lsm__edit_load_of(struct lsm *db, struct bytes body, uint64_t *seqno,
                                basin_error *err);

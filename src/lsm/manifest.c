@@ -277,6 +277,59 @@ add_stratum(struct manifest *m, struct lsm_stratum *s)
     return BASIN_OK;
 }
 
+static basin_status
+copy_pin(struct manifest *to, const struct pin *from)
+{
+    struct pin p = *from;
+
+    if (grow(to->mem, (void **)&to->pins, to->pin_count, &to->pin_capacity, sizeof(p)) != BASIN_OK)
+        return BASIN_NO_MEM;
+    p.name = copy_name(to->mem, bytes_of(from->name, strlen(from->name)));
+    p.owner = copy_name(to->mem, bytes_of(from->owner, strlen(from->owner)));
+    to->pins[to->pin_count++] = p;
+    return p.name != NULL && p.owner != NULL ? BASIN_OK : BASIN_NO_MEM;
+}
+
+static basin_status
+copy_hold(struct manifest *to, const struct feed_hold *from)
+{
+    struct feed_hold h = *from;
+
+    if (grow(to->mem, (void **)&to->holds, to->hold_count, &to->hold_capacity, sizeof(h)) !=
+        BASIN_OK)
+        return BASIN_NO_MEM;
+    h.name = copy_name(to->mem, bytes_of(from->name, strlen(from->name)));
+    to->holds[to->hold_count++] = h;
+    return h.name != NULL ? BASIN_OK : BASIN_NO_MEM;
+}
+
+basin_status
+lsm__manifest_copy(const struct manifest *m, struct manifest *to, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    *to = (struct manifest){ .mem = m->mem,
+                             .replay_from = m->replay_from,
+                             .replay_seqno = m->replay_seqno,
+                             .seqno = m->seqno,
+                             .clean = m->clean,
+                             .place = m->place,
+                             .edits = m->edits };
+    for (size_t i = 0; i < m->stratum_count && st == BASIN_OK; i++) {
+        st = add_stratum(to, m->strata[i]);
+        if (st == BASIN_OK)
+            lsm__stratum_ref(m->strata[i]);
+    }
+    for (size_t i = 0; i < m->pin_count && st == BASIN_OK; i++)
+        st = copy_pin(to, &m->pins[i]);
+    for (size_t i = 0; i < m->hold_count && st == BASIN_OK; i++)
+        st = copy_hold(to, &m->holds[i]);
+    if (st == BASIN_OK)
+        return BASIN_OK;
+    lsm__manifest_release(to);
+    return error_set(err, st, "no memory for a manifest of %zu strata", m->stratum_count);
+}
+
 struct lsm_stratum *
 lsm__manifest_drop(struct manifest *m, size_t i)
 {

@@ -398,6 +398,7 @@ lsm__is_pinned(struct lsm *db)
 
 struct follow {
     struct recovery r;
+    struct manifest next; /* what edits make of the manifest: it shows with the version */
     bool edited; /* an edit was applied: a new version is due */
     bool moved;  /* ... that makes older log unnecessary: a new memtable is due */
 };
@@ -405,14 +406,19 @@ struct follow {
 static basin_status
 follow_edit(struct lsm *db, struct follow *f, const struct record *rec, basin_error *err)
 {
-    basin_status st;
+    basin_status st = BASIN_OK;
 
-    os_mutex_lock(db->mu);
-    st = lsm__manifest_apply(db, &db->manifest, rec->body, rec->after, err);
-    f->moved = place_compare(db->manifest.replay_from, db->reader->from) != 0;
-    os_mutex_unlock(db->mu);
+    if (!f->edited)
+        TRY(lsm__manifest_copy(&db->manifest, &f->next, err));
     f->edited = true;
+    f->r.manifest = &f->next;
+    os_mutex_lock(db->mu); /* the strata are shared */
+    st = lsm__manifest_apply(db, &f->next, rec->body, rec->after, err);
+    os_mutex_unlock(db->mu);
+    TRY(st);
+    f->moved = place_compare(f->next.replay_from, db->reader->from) != 0;
     f->r.seqno = MAX_OF(f->r.seqno, rec->first_seqno);
+out:
     return st;
 }
 
@@ -443,8 +449,7 @@ static basin_status
 rebuild(struct lsm *db, struct follow *f, struct memtable **out, basin_error *err)
 {
     basin_status st;
-    struct recovery r = { .manifest = &db->manifest, .bounded = f->r.bounded,
-                          .limit = f->r.limit };
+    struct recovery r = { .manifest = &f->next, .bounded = f->r.bounded, .limit = f->r.limit };
 
     *out = NULL;
     TRY(memtable_new(db->mem, lsm__fold_table(db), &r.table, err));
@@ -474,8 +479,16 @@ follow_install(struct lsm *db, struct follow *f, basin_error *err)
         db->active = table;
         table = NULL;
     }
-    if (f->edited)
+    if (f->edited) {
+        struct manifest before = db->manifest;
+        db->manifest = f->next;
+        f->next = before;
         st = lsm__version_install(db, err);
+        if (st != BASIN_OK) {
+            f->next = db->manifest;
+            db->manifest = before;
+        }
+    }
     if (st == BASIN_OK) {
         atomic_store_explicit(&db->visible, f->r.seqno, memory_order_release);
         atomic_store_explicit(&db->epoch, f->r.end.epoch, memory_order_relaxed);
@@ -495,7 +508,8 @@ static basin_status
 follow(struct lsm *db, const struct readers_header *h, basin_error *err)
 {
     basin_status st;
-    struct follow f = { .r = { .manifest = &db->manifest, .bounded = true, .limit = h->end } };
+    struct follow f = { .r = { .manifest = &db->manifest, .bounded = true, .limit = h->end },
+                        .next = { .mem = db->mem } };
 
     f.r.seqno = atomic_load_explicit(&db->visible, memory_order_relaxed);
     f.r.end = db->reader->end;
@@ -509,6 +523,7 @@ follow(struct lsm *db, const struct readers_header *h, basin_error *err)
     TRY(follow_install(db, &f, err));
 out:
     lsm__recovery_release(db, &f.r);
+    lsm__manifest_release(&f.next);
     lsm__dead_release(db, false);
     return st;
 }

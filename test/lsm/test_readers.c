@@ -1103,6 +1103,54 @@ writer_works(struct ambush *a)
     ledger_pump(a->l);
 }
 
+static struct lsm *refreshing;
+
+static void
+begins_at_pin(struct ambush *a)
+{
+    struct lsm_txn *txn;
+
+    a->sprung++;
+    ledger_status(a->l,
+                  lsm_begin(refreshing, &(struct lsm_begin){ .at_pin = "p" }, &txn, &a->l->err),
+                  BASIN_NOT_FOUND);
+}
+
+/* Another thread that begins in the middle of a refresh meets the old state or the new one. */
+static void
+a_pin_shows_with_what_it_names(void **state)
+{
+    struct ledger l;
+    struct ambush a;
+    struct lsm_options o;
+    struct lsm_txn *txn;
+    uint64_t seqno;
+
+    (void)state;
+    ledger_init(&l, 23);
+    ambush_init(&a, &l, begins_at_pin);
+    ledger_open(&l);
+    ledger_commits(&l, 10);
+    o = l.o;
+    o.read_only = true;
+    o.os = &a.os;
+    ledger_ok(&l, lsm_open(l.path, &o, &refreshing, &l.err));
+    ledger_commits(&l, 10);
+    ledger_ok(&l, lsm_pin(l.db, "p", "", &seqno, &l.err));
+    ledger_commits(&l, 10);
+    ledger_ok(&l, lsm_flush(l.db, &l.err)); /* log is read anew after its edit */
+    a.armed = true;
+    ledger_ok(&l, lsm_refresh(refreshing, &seqno, &l.err));
+    a.armed = false;
+    assert_true(a.sprung > 1);
+    ledger_ok(&l, lsm_begin(refreshing, &(struct lsm_begin){ .at_pin = "p" }, &txn, &l.err));
+    ledger_check_txn(&l, txn);
+    lsm_abort(txn);
+    close_reader(&l, refreshing);
+    ledger_close(&l);
+    ledger_release(&l);
+}
+
 static void
 the_writer_may_work_at_any_call_of_a_reader(void **state)
 {
@@ -1278,6 +1326,7 @@ main(void)
         cmocka_unit_test(a_damaged_table_is_made_anew),
         cmocka_unit_test(without_the_right_to_the_table_a_snapshot_may_end),
         cmocka_unit_test(a_reader_may_open_at_any_call_of_the_writer),
+        cmocka_unit_test(a_pin_shows_with_what_it_names),
         cmocka_unit_test(the_writer_may_work_at_any_call_of_a_reader),
         cmocka_unit_test(an_edit_is_published_before_it_shows),
         cmocka_unit_test(the_page_is_right),
