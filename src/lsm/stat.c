@@ -135,28 +135,31 @@ lsm_stat_reset(struct lsm *db)
     ZERO(db->counters.key_compares);
 }
 
+/* Level and run of a stratum are the version's: those of the manifest may be changing. */
 basin_status
 lsm_stratum_list(struct lsm *db, lsm_stratum_fn *fn, void *ctx, basin_error *err)
 {
     struct version *v = lsm__version_get(db);
     char name[LSM_OBJECT_NAME_SIZE];
+    bool more = true;
 
     (void)err;
-    for (size_t i = 0; i < v->stratum_count; i++) {
-        const struct lsm_stratum *s = v->strata[i];
-        lsm__object_name(name, "strata", s->id);
-        struct lsm_stratum_info info = { name,
-                                         s->level,
-                                         s->size,
-                                         s->entries,
-                                         s->deletes,
-                                         s->range_tombstones,
-                                         s->seqno_min,
-                                         s->seqno_max,
-                                         buf_bytes(&s->first_key),
-                                         buf_bytes(&s->last_key) };
-        if (fn(ctx, &info) != 0)
-            break;
+    for (const struct lsm_run *run = v->runs; more && run < v->runs + v->run_count; run++) {
+        for (size_t i = 0; i < run->count && more; i++) {
+            const struct lsm_stratum *s = run->strata[i];
+            lsm__object_name(name, "strata", s->id);
+            struct lsm_stratum_info info = { name,
+                                             run->level,
+                                             s->size,
+                                             s->entries,
+                                             s->deletes,
+                                             s->range_tombstones,
+                                             s->seqno_min,
+                                             s->seqno_max,
+                                             buf_bytes(&s->first_key),
+                                             buf_bytes(&s->last_key) };
+            more = fn(ctx, &info) == 0;
+        }
     }
     lsm__version_unref(v);
     return BASIN_OK;

@@ -130,10 +130,50 @@ no_range_lies_across_what_lies_between(void **state)
     merge_ranges(false);
 }
 
+/* ------------------------------------------------------------------ listing */
+
+struct listing {
+    struct rig *r;
+    size_t count;
+};
+
+static int
+compact_and_compare(void *ctx, const struct lsm_stratum_info *info)
+{
+    struct listing *l = ctx;
+
+    if (l->count++ == 0)
+        rig_ok(l->r, lsm_compact(l->r->db, NULL, &l->r->err));
+    assert_int_equal(info->level, 0);
+    return 0;
+}
+
+/* A list is of one version, also of strata that go to another level meanwhile. */
+static void
+a_list_shows_the_levels_of_its_version(void **state)
+{
+    struct rig *r = malloc(sizeof *r);
+    struct listing l = { .r = r };
+
+    (void)state;
+    assert_non_null(r);
+    begin(r);
+    put(r, "a", 10);
+    flush(r);
+    put(r, "k", 10);
+    flush(r);
+    rig_ok(r, lsm_stratum_list(r->db, compact_and_compare, &l, &r->err));
+    assert_int_equal(l.count, 2);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(r->db->manifest.strata[i]->level, 1);
+    end(r);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_list_shows_the_levels_of_its_version),
         cmocka_unit_test(nothing_is_written_across_what_lies_between),
         cmocka_unit_test(no_range_lies_across_what_lies_between),
     };
