@@ -40,7 +40,8 @@ typedef struct basin_stream basin_stream;
 typedef struct basin_load basin_load;
 typedef struct basin_feed basin_feed;
 
-/* A keyspace's number, from basin_space_open; 0 is the default keyspace. */
+/* A keyspace's number, from basin_space_open; 0 is the default keyspace. Writing with a number that
+ * is no keyspace's is NOT_FOUND, or CONFLICT at commit when the keyspace was dropped meanwhile. */
 typedef uint64_t basin_space;
 #define BASIN_SPACE_DEFAULT ((basin_space)0)
 
@@ -280,8 +281,10 @@ BASIN_API basin_status basin_cursor_seek(basin_cursor *c, basin_bytes key, basin
                                          basin_error *err);
 BASIN_API basin_status basin_cursor_next(basin_cursor *c, basin_error *err);
 BASIN_API basin_status basin_cursor_prev(basin_cursor *c, basin_error *err);
-/* Steps up to `capacity` times and copies the pairs' places; they are valid until the next call.
- * Starts with the current pair. END with *count = 0 behind the last one. */
+/* Steps up to `capacity` times and copies the pairs; they are valid until the next call. Starts
+ * with the current pair, ends with a pair whose value is out of line and stays there, so that
+ * basin_cursor_read reads it; the next call goes on behind it. END with *count = 0 behind the last
+ * one. */
 BASIN_API basin_status basin_cursor_next_many(basin_cursor *c, basin_pair *pairs, size_t capacity,
                                               size_t *count, basin_error *err);
 BASIN_API bool basin_cursor_valid(const basin_cursor *c);

@@ -236,19 +236,24 @@ out:
     return st;
 }
 
+struct compaction {
+    const basin_watch *watch;
+    uint64_t begin_ns, bytes_before, interrupts;
+};
+
 static basin_status
-watch_tick(struct lsm *db, const basin_watch *watch, uint64_t begin_ns, uint64_t bytes_before,
-           basin_error *err)
+watch_tick(struct lsm *db, const struct compaction *c, basin_error *err)
 {
+    const basin_watch *watch = c->watch;
     uint64_t now = db->os->ops->monotonic_ns(db->os);
     basin_progress p = { .stage = "compact", .unit = "bytes", .eta_ms = UINT64_MAX };
 
-    if (atomic_load_explicit(&db->interrupted, memory_order_acquire))
+    if (lsm__interrupts(db) != c->interrupts)
         return error_set(err, BASIN_CANCELLED, "interrupted");
     if (watch == NULL)
         return BASIN_OK;
-    p.elapsed_ms = (now - begin_ns) / 1000000;
-    p.done = atomic_load_explicit(&db->merge_bytes_in, memory_order_relaxed) - bytes_before;
+    p.elapsed_ms = (now - c->begin_ns) / 1000000;
+    p.done = atomic_load_explicit(&db->merge_bytes_in, memory_order_relaxed) - c->bytes_before;
     p.bytes_in = p.done;
     if (watch->deadline_ms && p.elapsed_ms > watch->deadline_ms)
         return error_set(err, BASIN_TIMEOUT, "not finished within %u ms", watch->deadline_ms);
@@ -262,8 +267,10 @@ basin_status
 lsm_compact(struct lsm *db, const basin_watch *watch, basin_error *err)
 {
     basin_status st;
-    uint64_t begin = db->os->ops->monotonic_ns(db->os);
-    uint64_t before = atomic_load_explicit(&db->merge_bytes_in, memory_order_relaxed);
+    struct compaction c = { .watch = watch,
+                            .begin_ns = db->os->ops->monotonic_ns(db->os),
+                            .bytes_before = atomic_load(&db->merge_bytes_in),
+                            .interrupts = lsm__interrupts(db) };
     bool did = true;
 
     TRY(lsm_flush(db, err));
@@ -284,7 +291,7 @@ lsm_compact(struct lsm *db, const basin_watch *watch, basin_error *err)
             os_mutex_unlock(db->mu);
         }
         if (st == BASIN_OK)
-            st = watch_tick(db, watch, begin, before, err);
+            st = watch_tick(db, &c, err);
     }
     os_mutex_lock(db->mu);
     db->manual_merges--;

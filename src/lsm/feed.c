@@ -406,6 +406,7 @@ lsm_feed_next(struct lsm_feed *f, struct lsm_change *change, basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct op op;
+    uint64_t interrupts = lsm__interrupts(f->db);
 
     *change = (struct lsm_change){ 0 };
     for (;;) {
@@ -419,7 +420,7 @@ lsm_feed_next(struct lsm_feed *f, struct lsm_change *change, basin_error *err)
             TRY(translate(&op, change, err));
             goto out;
         }
-        if (atomic_load_explicit(&f->db->interrupted, memory_order_acquire))
+        if (lsm__interrupts(f->db) != interrupts)
             FAIL(err, BASIN_CANCELLED, "interrupted");
         TRY(next_record(f, change, err));
         if (change->seqno != 0)

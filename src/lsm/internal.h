@@ -356,7 +356,7 @@ struct lsm {
 
     /* atomic */
     _Atomic uint64_t visible;      /* newest seqno that readers see */
-    _Atomic bool interrupted;
+    _Atomic uint64_t interrupts;   /* so far: a long call compares with how many it began at */
     _Atomic bool closing;
     _Atomic uint64_t commits, conflicts, syncs, log_written, flushes, merges, moves;
     _Atomic uint64_t retired_bytes;
@@ -414,6 +414,7 @@ struct lsm {
 
     uint64_t level0_runs;         /* GUARDED(mu) of the current version */
     bool flush_running, merge_running; /* GUARDED(mu) */
+    uint64_t merge_interrupts;         /* when the merge that runs began; its thread's */
     bool flush_wanted;            /* GUARDED(mu) */
     uint64_t merge_pointer[LSM_LEVEL_COUNT]; /* GUARDED(mu) round robin by object */
     struct place checkpoint;      /* GUARDED(mu) newest one */
@@ -448,6 +449,12 @@ struct lsm {
     struct readers *readers;      /* reader table; NULL when none */
     struct reader_state *reader;  /* this process reads only */
 };
+
+static inline uint64_t
+lsm__interrupts(const struct lsm *db)
+{
+    return atomic_load_explicit(&db->interrupts, memory_order_acquire);
+}
 
 static inline void
 lsm__child_opened(struct lsm *db, enum child kind)

@@ -20,6 +20,7 @@ struct lsm_load {
     bool unsorted;
     const basin_watch *watch;
     uint64_t begin_ns, tick_ns, pairs, bytes;
+    uint64_t interrupts;       /* when it began */
     struct output *output;     /* the final strata */
     struct buf last_key;
     bool has_last;
@@ -60,6 +61,7 @@ lsm_load_open(struct lsm *db, const struct lsm_load_options *options, struct lsm
     l->db = db;
     l->unsorted = options->unsorted;
     l->watch = options->watch;
+    l->interrupts = lsm__interrupts(db);
     l->begin_ns = l->tick_ns = db->os->ops->monotonic_ns(db->os);
     buf_init(&l->last_key, db->mem);
     buf_init(&l->ref, db->mem);
@@ -104,7 +106,7 @@ tick(struct lsm_load *l, const char *stage, basin_error *err)
     basin_progress p = { .stage = stage, .unit = "pairs", .done = l->pairs,
                          .bytes_in = l->bytes, .eta_ms = UINT64_MAX };
 
-    if (atomic_load_explicit(&l->db->interrupted, memory_order_acquire))
+    if (lsm__interrupts(l->db) != l->interrupts)
         return error_set(err, BASIN_CANCELLED, "interrupted");
     if (w == NULL)
         return BASIN_OK;

@@ -6,7 +6,8 @@
  *
  *   plan (mu) -> write strata, synced -> publish edit -> release
  *
- * Every few hundred entries it looks whether it should stop: on close, on interrupt.
+ * Every few hundred entries it looks whether it should stop: on close, and when the call that it
+ * runs in is interrupted.
  */
 #include "lsm/merge.h"
 #include "lsm/rules.h"
@@ -17,6 +18,7 @@ merge_cancelled(void *ctx)
     struct lsm *db = ctx;
 
     return atomic_load_explicit(&db->closing, memory_order_acquire) ||
+           (db->o.no_threads && lsm__interrupts(db) != db->merge_interrupts) ||
            lsm__failure(db, NULL) != BASIN_OK;
 }
 
@@ -80,6 +82,48 @@ out:
     return st;
 }
 
+/* Whether one of n ascending strata meets s. */
+static bool
+meets_one(struct lsm_stratum *const *strata, size_t n, const struct lsm_stratum *s)
+{
+    size_t low = 0, high = n;
+
+    while (low < high) { /* the first that begins behind the begin of s */
+        size_t mid = (low + high) / 2;
+        if (bytes_compare(buf_bytes(&strata[mid]->first_key), buf_bytes(&s->first_key)) <= 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return (low > 0 && !lsm__strata_apart(strata[low - 1], s)) ||
+           (low < n && !lsm__strata_apart(strata[low], s));
+}
+
+/* (V2) of version.h is looked at before it is logged: of strata that overlap in a level the readers
+ * would miss keys. */
+static basin_status
+check_apart(const struct merge_plan *p, struct lsm_stratum *const *strata, size_t n,
+            basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const struct manifest *m = &p->db->manifest;
+
+    if (p->to_level == 0)
+        return BASIN_OK;
+    os_mutex_lock(p->db->mu);
+    for (size_t i = 1; i < n && st == BASIN_OK; i++)
+        if (!lsm__strata_apart(strata[i - 1], strata[i]))
+            st = BASIN_CORRUPT;
+    for (size_t i = 0; i < m->stratum_count && st == BASIN_OK; i++)
+        if (m->strata[i]->level == p->to_level && !m->strata[i]->in_merge &&
+            meets_one(strata, n, m->strata[i]))
+            st = BASIN_CORRUPT;
+    os_mutex_unlock(p->db->mu);
+    return st == BASIN_OK
+               ? st
+               : error_set(err, st, "a merge into level %u would make strata overlap", p->to_level);
+}
+
 static basin_status
 publish(const struct merge_plan *p, struct output *output, bool *logged, basin_error *err)
 {
@@ -89,6 +133,8 @@ publish(const struct merge_plan *p, struct output *output, bool *logged, basin_e
     size_t n = output ? lsm__output_strata(output, &strata) : 0;
 
     lsm__edit_init(&edit, p->db->mem);
+    *logged = false;
+    TRY(check_apart(p, strata, n, err));
     for (size_t i = 0; i < p->input_count; i++) {
         if (p->move)
             lsm__edit_move_stratum(&edit, p->inputs[i]->id, p->to_level, p->to_level);
@@ -99,6 +145,7 @@ publish(const struct merge_plan *p, struct output *output, bool *logged, basin_e
         lsm__edit_add_stratum(&edit, strata[i]);
     st = lsm__publish(p->db, &edit, NULL, NULL, err);
     *logged = edit.logged;
+out:
     lsm__edit_release(&edit);
     return st;
 }
@@ -168,10 +215,12 @@ lsm__merge_step(struct lsm *db, bool *did, basin_error *err)
     if (st == BASIN_OK && plan.input_count > 0)
         st = lsm__snapshot_list(db, &snapshots, &count, &capacity, err);
     *did = plan.input_count > 0;
-    if (st == BASIN_OK && *did)
+    if (st == BASIN_OK && *did) {
         db->merge_running = true;
-    else if (*did)
+        db->merge_interrupts = lsm__interrupts(db);
+    } else if (*did) {
         lsm__merge_plan_release(&plan);
+    }
     os_mutex_unlock(db->mu);
     if (st != BASIN_OK || !*did)
         return st;

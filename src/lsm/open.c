@@ -695,7 +695,7 @@ lsm_close(struct lsm *db, basin_error *err)
 void
 lsm_interrupt(struct lsm *db)
 {
-    atomic_store_explicit(&db->interrupted, true, memory_order_release);
+    atomic_fetch_add_explicit(&db->interrupts, 1, memory_order_release);
 }
 
 const basin_allocator *

@@ -277,6 +277,21 @@ free_savepoints(struct lsm_txn *txn, const struct savepoint *until)
     }
 }
 
+/* What others wait for: the writer lock, and what only this snapshot needs. Once. */
+static void
+let_go(struct lsm_txn *txn)
+{
+    struct lsm *db = txn->db;
+
+    os_mutex_lock(db->mu);
+    lsm__snapshot_remove(db, &txn->snapshot);
+    lsm__reader_snapshots(db);
+    os_mutex_unlock(db->mu);
+    if (txn->holds_writer)
+        lsm__writer_leave(db, false);
+    txn->holds_writer = false;
+}
+
 static void
 txn_free(struct lsm_txn *txn)
 {
@@ -284,13 +299,9 @@ txn_free(struct lsm_txn *txn)
     struct kept_index *k, *next;
     struct value_out *v, *after;
 
-    os_mutex_lock(db->mu);
-    lsm__snapshot_remove(db, &txn->snapshot);
+    if (!txn->ended)
+        let_go(txn);
     lsm__child_closed(db, CHILD_TXN);
-    lsm__reader_snapshots(db);
-    os_mutex_unlock(db->mu);
-    if (txn->holds_writer)
-        lsm__writer_leave(db, false);
     lsm__version_unref(txn->version);
     if (db->o.read_only) /* maps keep the space of what the writer removes */
         lsm__dead_release(db, false);
@@ -309,13 +320,15 @@ txn_free(struct lsm_txn *txn)
     mem_free(db->mem, txn, sizeof(*txn));
 }
 
-/* With cursors still open the handle stays behind as a husk; the last close frees it. */
+/* With cursors still open the handle stays behind as a husk, for the memory that they point into;
+ * the last close frees it. */
 void
 lsm_abort(struct lsm_txn *txn)
 {
     if (txn == NULL || lsm_check_process(txn->db, NULL) != BASIN_OK)
         return;
     if (txn->open_count > 0) {
+        let_go(txn);
         txn->ended = true;
         return;
     }
