@@ -52,7 +52,7 @@ struct sweep {
 static bool
 ranks_init(struct rank_set *s, size_t count, struct arena *a)
 {
-    size_t words = count;
+    size_t words = count + 1; /* the search begins at count: the top level has a word for it */
 
     do {
         words = (words + 63) / 64;

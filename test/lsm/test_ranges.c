@@ -121,6 +121,40 @@ what_a_snapshot_can_see_is_kept_and_no_more(void **state)
     assert_int_equal(memory.live, 0);
 }
 
+/* Also where a number of them fills the words of the set of ranks. */
+static void
+any_number_of_ranges_is_kept(void **state)
+{
+    static struct range_tombstone in[4097];
+    static char keys[4097][8];
+    struct test_memory memory;
+    struct lsm db = { 0 };
+    uint64_t snapshot = UINT64_MAX;
+    struct rules_options o = { .db = &db, .snapshots = &snapshot, .snapshot_count = 1 };
+    basin_error err;
+
+    (void)state;
+    test_memory_init(&memory);
+    db.mem = &memory.table;
+    for (size_t i = 0; i < COUNT_OF(in); i++) {
+        (void)snprintf(keys[i], sizeof keys[i], "%06u", (unsigned)(2 * i % 1000000));
+        in[i] = (struct range_tombstone){ bytes_of(keys[i], 5), bytes_of(keys[i], 6), false,
+                                          i + 1 };
+    }
+    for (size_t count = 1; count <= COUNT_OF(in); count += count == 130 ? 3900 : 1) {
+        struct range_tombstone *kept;
+        size_t n;
+        assert_int_equal(lsm__rules_ranges(&o, in + COUNT_OF(in) - count, count, &kept, &n, &err),
+                         BASIN_OK);
+        uint64_t newest_kept = 0;
+        for (size_t i = 0; i < n; i++)
+            newest_kept = MAX_OF(newest_kept, kept[i].seqno);
+        assert_int_equal(newest_kept, COUNT_OF(in));
+        mem_free(db.mem, kept, n * sizeof *kept);
+    }
+    assert_int_equal(memory.live, 0);
+}
+
 /* An expiry that deletes ["0", now) again and again: each range lies in the next one. */
 static void
 nested_ranges_are_flushed_in_the_memory_of_their_number(void **state)
@@ -157,6 +191,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_snapshot_can_see_is_kept_and_no_more),
+        cmocka_unit_test(any_number_of_ranges_is_kept),
         cmocka_unit_test(nested_ranges_are_flushed_in_the_memory_of_their_number),
     };
 
