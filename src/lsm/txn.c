@@ -446,25 +446,15 @@ lsm_savepoint(struct lsm_txn *txn, const char *name, basin_error *err)
     return BASIN_OK;
 }
 
-/* The index cannot forget: it is kept for what reads returned, and built anew when needed. */
 basin_status
 lsm_rollback_to(struct lsm_txn *txn, const char *name, basin_error *err)
 {
     struct savepoint *s = savepoint_named(txn, name, err);
-    struct kept_index *k;
 
     if (s == NULL)
         return BASIN_NOT_FOUND;
-    if (txn->index != NULL && txn->indexed > s->ops_size) {
-        k = arena_alloc(&txn->arena, sizeof(*k));
-        if (k == NULL)
-            return error_set(err, BASIN_NO_MEM, "no memory to roll back to '%s'", name);
-        *k = (struct kept_index){ txn->index, txn->kept };
-        txn->kept = k;
-        txn->index = NULL;
-        txn->indexed = 0;
-        txn->indexed_count = 0;
-    }
+    if (txn->index != NULL && txn->indexed > s->ops_size)
+        lsm__txn_keep_index(txn);
     txn->ops.size = s->ops_size;
     txn->op_count = s->op_count;
     free_savepoints(txn, s);

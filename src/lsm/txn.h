@@ -47,7 +47,8 @@ struct lsm_txn {
     struct memtable *index; /* NULL until a read needs it */
     size_t indexed;
     uint64_t indexed_count;
-    struct kept_index *kept; /* indexes that a rollback replaced */
+    struct kept_index *kept;      /* indexes that were replaced, for what reads returned */
+    struct kept_index *next_kept; /* where the index goes: made with it */
     struct savepoint *savepoints;
     size_t savepoint_count;
     struct arena arena;
@@ -62,6 +63,8 @@ basin_status lsm__txn_add_op(struct lsm_txn *txn, const struct op *op, basin_err
 basin_status lsm__put_large(struct lsm_txn *txn, struct bytes key, struct bytes value,
                             basin_error *err);
 basin_status lsm__txn_finish_values(struct lsm_txn *txn, basin_error *err);
+/* The index cannot forget: it is kept for what reads returned, and built anew when needed. */
+void lsm__txn_keep_index(struct lsm_txn *txn);
 /* Builds the index up to the present. */
 basin_status lsm__txn_index(struct lsm_txn *txn, basin_error *err);
 /* Remembers that [lower, upper) was read; copies. */

@@ -98,6 +98,17 @@ out:
 
 /* ------------------------------------------------------------------ reads */
 
+void
+lsm__txn_keep_index(struct lsm_txn *txn)
+{
+    *txn->next_kept = (struct kept_index){ txn->index, txn->kept };
+    txn->kept = txn->next_kept;
+    txn->next_kept = NULL;
+    txn->index = NULL;
+    txn->indexed = 0;
+    txn->indexed_count = 0;
+}
+
 basin_status
 lsm__txn_index(struct lsm_txn *txn, basin_error *err)
 {
@@ -107,6 +118,10 @@ lsm__txn_index(struct lsm_txn *txn, basin_error *err)
 
     if (txn->indexed == txn->ops.size)
         goto out;
+    if (txn->next_kept == NULL)
+        txn->next_kept = arena_alloc(&txn->arena, sizeof(*txn->next_kept));
+    if (txn->next_kept == NULL)
+        FAIL(err, BASIN_NO_MEM, "no memory for an index of the transaction");
     if (txn->index == NULL) {
         txn->indexed = 0;
         txn->indexed_count = 0;
@@ -114,11 +129,8 @@ lsm__txn_index(struct lsm_txn *txn, basin_error *err)
     }
     rest = bytes_of(txn->ops.data + txn->indexed, txn->ops.size - txn->indexed);
     st = lsm__apply_ops(txn->index, rest, txn->indexed_count + 1, &next, err);
-    if (st != BASIN_OK) { /* half applied: drop it, the next read starts over */
-        memtable_unref(txn->index);
-        txn->index = NULL;
-        txn->indexed = 0;
-        txn->indexed_count = 0;
+    if (st != BASIN_OK) { /* half applied: the next read starts over */
+        lsm__txn_keep_index(txn);
         goto out;
     }
     txn->indexed = txn->ops.size;

@@ -665,6 +665,46 @@ d26_durability_bounds_use_the_monotonic_clock(void **state)
     os_sim_free(sim);
 }
 
+/* ------------------------------------------------------------------ without memory */
+
+/* A read that finds no memory for the index takes nothing away from what reads gave before. */
+static void
+what_was_read_outlives_a_read_without_memory(void **state)
+{
+    struct test_memory memory;
+    struct lsm_txn *txn;
+    struct bytes first, got;
+    uint8_t value[1000] = { 0 };
+
+    (void)state;
+    ledger_close(&l);
+    test_memory_init(&memory);
+    l.o.mem = &memory.table;
+    ledger_open(&l);
+    txn = plain_begin(&l, LSM_WRITE);
+    ledger_ok(&l, lsm_put(txn, text("first"), text("value"), &l.err));
+    ledger_ok(&l, lsm_get(txn, text("first"), &first, &l.err));
+    for (unsigned i = 0; i < 200; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "k%u", i);
+        ledger_ok(&l, lsm_put(txn, text(key), bytes_of(value, sizeof value), &l.err));
+    }
+    for (int i = 0; i < 2; i++) {
+        test_memory_refuse_from(&memory, 1);
+        ledger_status(&l, lsm_get(txn, text("k1"), &got, &l.err), BASIN_NO_MEM);
+        test_memory_refuse(&memory, 0);
+        assert_true(bytes_equal(first, text("value")));
+    }
+    ledger_ok(&l, lsm_get(txn, text("k1"), &got, &l.err));
+    assert_int_equal(got.size, sizeof value);
+    assert_true(bytes_equal(first, text("value")));
+    lsm_abort(txn);
+    ledger_close(&l);
+    assert_int_equal(memory.live, 0);
+    l.o.mem = NULL;
+    ledger_open(&l);
+}
+
 int
 main(void)
 {
@@ -692,6 +732,8 @@ main(void)
         cmocka_unit_test_setup_teardown(d7_what_a_failed_sync_takes_back_was_never_seen, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(d26_durability_bounds_use_the_monotonic_clock, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(what_was_read_outlives_a_read_without_memory, setup,
                                         teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
