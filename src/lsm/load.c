@@ -137,7 +137,7 @@ place_piece(struct lsm_load *l, const struct lsm_piece *p, struct entry *e, basi
         goto out;
     TRY(value_writer_end(l->values->writer, &place.ref, err));
     buf_clear(&l->ref);
-    TRY(lsm__value_place_put(&l->ref, &place));
+    TRY(error_mem(lsm__value_place_put(&l->ref, &place), err));
     e->kind = ENTRY_REF;
     e->value = buf_bytes(&l->ref);
 out:
