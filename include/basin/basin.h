@@ -353,7 +353,7 @@ typedef struct basin_change {
 /* Follows commits after `since` (0 = from the oldest kept). TOO_OLD when the log is gone. */
 BASIN_API basin_status basin_feed_open(basin_db *db, uint64_t since, basin_feed **out,
                                        basin_error *err);
-/* OK, or END when there is nothing newer yet. *change is valid until the next call. */
+/* OK, or END when nothing newer is on disk yet. *change is valid until the next call. */
 BASIN_API basin_status basin_feed_next(basin_feed *f, basin_change *change, basin_error *err);
 BASIN_API void basin_feed_close(basin_feed *f);
 /* A named consumer holds log from seqno on, up to bytes_max; seqno UINT64_MAX forgets it. */

@@ -124,15 +124,18 @@ merge_thread(void *ctx)
 }
 
 static void
-sync_buffered(struct lsm *db, struct log_file *log)
+sync_buffered(struct lsm *db, struct log_file *log, uint64_t visible)
 {
     basin_error error = { 0 };
+    struct request r = { .kind = REQUEST_SYNC };
 
     if (lsm__log_unsynced(log) > 0) {
         atomic_store_explicit(&db->sync_started_ns, db->os->ops->monotonic_ns(db->os),
                               memory_order_release);
-        (void)!lsm__log_sync(log, &error); /* a failure poisons the database */
+        if (lsm__log_sync(log, &error) == BASIN_OK) /* a failure poisons the database */
+            lsm__durable_to(db, visible);
         atomic_store_explicit(&db->sync_started_ns, 0, memory_order_release);
+        (void)!lsm__submit(db, &r, &error); /* the leader tells the readers */
     }
     lsm__log_unref(log);
 }
@@ -145,14 +148,17 @@ sync_thread(void *ctx)
     struct lsm *db = ctx;
     uint64_t pause_ns = MIN_OF(db->o.buffer_ms, UINT64_C(3600000)) * UINT64_C(500000);
     struct log_file *log;
+    uint64_t visible;
 
     os_mutex_lock(db->mu);
     while (!stopping(db)) {
+        /* first: what it sees is in this log, or in one before that was synced when it ended */
+        visible = atomic_load_explicit(&db->visible, memory_order_acquire);
         log = db->tail_unsafe || db->failed != BASIN_OK ? NULL : db->log;
         if (log != NULL) {
             lsm__log_ref(log);
             os_mutex_unlock(db->mu);
-            sync_buffered(db, log);
+            sync_buffered(db, log, visible);
             os_mutex_lock(db->mu);
         }
         if (!stopping(db))

@@ -359,6 +359,9 @@ lead(struct lsm *db, struct request *head)
     }
     if (lsm__failure(db, NULL) == BASIN_OK) {
         atomic_store_explicit(&db->visible, db->last_seqno, memory_order_release);
+        if (lsm__log_unsynced(db->log) == 0 &&
+            !atomic_load_explicit(&db->tail_unsafe_hint, memory_order_acquire))
+            lsm__durable_to(db, db->last_seqno);
         lsm__readers_publish(db);
     }
 }

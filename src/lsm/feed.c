@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * The change feed: a cursor over commits in their order, read from the log files, in the writer's
- * process and in readers. It goes back as far as log is kept and forward to what the handle sees;
- * at the end it closes its file and looks again at the next call.
+ * process and in readers. It goes back as far as log is kept and forward to what the handle sees
+ * and is on disk; at the end it closes its file and looks again at the next call.
  *
  *   open(since) -> find the log that has since + 1 -> [record -> changes]* -> END ... and again
  *
@@ -150,10 +150,14 @@ out:
     return st;
 }
 
+/* What is told: nothing that a power loss may take back, since its seqnos would be given out again
+ * to other commits, which a consumer that resumes by seqno would never see. */
 static uint64_t
-visible_now(struct lsm *db)
+told_now(struct lsm *db)
 {
-    return atomic_load_explicit(&db->visible, memory_order_acquire);
+    uint64_t visible = atomic_load_explicit(&db->visible, memory_order_acquire);
+
+    return MIN_OF(visible, atomic_load_explicit(&db->durable, memory_order_acquire));
 }
 
 /* ------------------------------------------------------------------ open, close */
@@ -162,7 +166,7 @@ static basin_status
 feed_start(struct lsm_feed *f, basin_error *err)
 {
     basin_status st;
-    uint64_t visible = visible_now(f->db);
+    uint64_t visible = told_now(f->db);
 
     TRY(find_log(f->db, f->since ? f->since + 1 : 0, &f->at.epoch, &f->next, err));
     if (f->at.epoch == 0) { /* no log has a record: nothing old is kept */
@@ -349,7 +353,7 @@ static basin_status
 next_record(struct lsm_feed *f, struct lsm_change *change, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    uint64_t visible = visible_now(f->db);
+    uint64_t visible = told_now(f->db);
     struct record rec;
 
     f->fresh = false;
@@ -446,7 +450,7 @@ lsm_feed_hold(struct lsm *db, const char *consumer, uint64_t seqno, uint64_t byt
         FAIL(err, BASIN_READ_ONLY, "a reader cannot hold log: ask the writer");
     if (consumer[0] == 0 || strlen(consumer) > LSM_NAME_MAX)
         FAIL(err, BASIN_LIMIT, "a consumer's name has 1 to %d bytes", LSM_NAME_MAX);
-    if (seqno != UINT64_MAX && seqno > visible_now(db))
+    if (seqno != UINT64_MAX && seqno > atomic_load_explicit(&db->visible, memory_order_acquire))
         FAIL(err, BASIN_MISUSE, "seqno %llu is not committed yet", (unsigned long long)seqno);
     TRY(lsm__wait_for_tail(db, err));
     lsm__edit_hold(&edit, &h);

@@ -356,6 +356,7 @@ struct lsm {
 
     /* atomic */
     _Atomic uint64_t visible;      /* newest seqno that readers see */
+    _Atomic uint64_t durable;      /* newest seqno that is known to be on disk; only grows */
     _Atomic uint64_t interrupts;   /* so far: a long call compares with how many it began at */
     _Atomic bool closing;
     _Atomic uint64_t commits, conflicts, syncs, log_written, flushes, merges, moves;
@@ -366,8 +367,7 @@ struct lsm {
     _Atomic uint64_t epoch;        /* the log's; changed by the leader, in a reader by refresh */
     _Atomic bool cover_pending;    /* covered log waits for a reader that was opening */
     _Atomic bool crowded;          /* writers must look at room: set with mu held */
-    _Atomic uint64_t
-        sync_started_ns;           /* the sync thread is in a sync that began then; 0 = it is not */
+    _Atomic uint64_t sync_started_ns; /* of the sync that the sync thread is in; 0 = none */
     _Atomic bool tail_unsafe_hint; /* the same as tail_unsafe, readable without mu */
     _Atomic bool failed_hint;      /* failed is set */
     _Atomic uint32_t writer_gate;  /* see txn.c */
@@ -533,6 +533,17 @@ void lsm__copy_part(struct bytes from, uint64_t offset, void *to, size_t n, size
 /* readers.c: tells reader processes how far the log is committed. Leader only. Before the manifest
  * changes by an edit, so that who comes after a scan of the slots knows of the edit. */
 void lsm__readers_publish(struct lsm *db);
+/* Everything up to seqno is on disk. Any thread. */
+static inline void
+lsm__durable_to(struct lsm *db, uint64_t seqno)
+{
+    uint64_t was = atomic_load_explicit(&db->durable, memory_order_acquire);
+
+    while (was < seqno &&
+           !atomic_compare_exchange_weak_explicit(&db->durable, &was, seqno, memory_order_acq_rel,
+                                                  memory_order_acquire))
+        ;
+}
 
 basin_status lsm__values_open(struct lsm *db, basin_error *err);
 void lsm__values_close(struct lsm *db);

@@ -368,6 +368,7 @@ adopt(struct lsm *db, struct recovery *r)
     db->last_seqno = r->seqno;
     db->manifest.seqno = r->seqno;
     atomic_store_explicit(&db->visible, r->seqno, memory_order_release);
+    lsm__durable_to(db, r->durable);
     db->active = r->table;
     r->table = NULL;
 }
@@ -464,7 +465,9 @@ settle(struct lsm *db, const struct recovery *r, basin_error *err)
         db->manifest.replay_seqno = db->last_seqno;
     }
     TRY(lsm__checkpoint_first(db, err));
-    if (!empty)
+    if (empty)
+        lsm__durable_to(db, db->last_seqno);
+    else
         TRY(flush_tail(db, safe, err));
     TRY(lsm__remove_covered(db, err));
 out:

@@ -216,6 +216,7 @@ load_once(struct lsm *db, const struct outlook *o, basin_error *err)
     s.end = r.bounded ? r.limit : r.end;
     s.newest = r.log_count > 0 ? r.logs[r.log_count - 1] : 0;
     TRY(install(db, &s, err));
+    lsm__durable_to(db, r.bounded ? o->header.durable : r.durable);
 out:
     lsm__recovery_release(db, &r);
     state_release(&s);
@@ -439,7 +440,9 @@ follow_record(struct lsm *db, struct recovery *r, const struct record *rec, basi
         st = lsm__ops_count(rec->body, &next, err);
     else
         st = lsm__apply_ops(db->active, rec->body, rec->first_seqno, &next, err);
+    TRY(st);
     r->seqno = f->moved ? r->seqno + next : next - 1;
+    TRY(lsm__replay_fits(db, db->active, err));
 out:
     return st;
 }
@@ -546,6 +549,7 @@ refresh(struct lsm *db, basin_error *err)
     else if (h.seqno != atomic_load(&db->visible))
         st = load(db, err);
     if (st == BASIN_OK) {
+        lsm__durable_to(db, h.durable);
         atomic_store_explicit(&r->seen, h.sequence, memory_order_release);
         return BASIN_OK;
     }

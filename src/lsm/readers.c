@@ -243,6 +243,7 @@ lsm__table_header(const struct readers *t, struct readers_header *h)
         h->end.epoch = load_at(t->header, copy);
         h->end.at = load_at(t->header, copy + 8);
         h->seqno = load_at(t->header, copy + 16);
+        h->durable = load_at(t->header, copy + 24);
         h->ready = h->generation % 2 == 0 && h->end.epoch != 0;
         if (load_at(t->header, AT_SEQUENCE) == h->sequence &&
             load_at(t->header, AT_GENERATION) == h->generation)
@@ -265,16 +266,18 @@ lsm__table_kept(const struct readers *t)
 
 /* Two copies in turn: a writer that dies in the middle leaves the last one whole. */
 static void
-publish(struct readers *t, struct place end, uint64_t seqno)
+publish(struct readers *t, struct place end, uint64_t seqno, uint64_t durable)
 {
     uint64_t copy = AT_COPIES + ((t->sequence + 1) & 1) * COPY_SIZE;
 
     store_at(t->header, copy, end.epoch);
     store_at(t->header, copy + 8, end.at);
     store_at(t->header, copy + 16, seqno);
+    store_at(t->header, copy + 24, durable);
     store_at(t->header, AT_SEQUENCE, ++t->sequence);
     t->end = end;
     t->seqno = seqno;
+    t->durable = durable;
 }
 
 void
@@ -282,9 +285,11 @@ lsm__readers_publish(struct lsm *db)
 {
     struct readers *t = db->readers;
     struct place end = { db->log->epoch, db->log->end };
+    uint64_t durable = atomic_load_explicit(&db->durable, memory_order_acquire);
 
-    if (t != NULL && (place_compare(end, t->end) != 0 || t->seqno != db->last_seqno))
-        publish(t, end, db->last_seqno);
+    if (t != NULL &&
+        (place_compare(end, t->end) != 0 || t->seqno != db->last_seqno || t->durable != durable))
+        publish(t, end, db->last_seqno, durable);
 }
 
 /* Readers that look from now on know that a writer is recovering. */
@@ -312,7 +317,8 @@ lsm__readers_ready(struct lsm *db)
     if (t == NULL)
         return;
     store_at(t->header, AT_KEPT, MIN_OF(db->manifest.replay_from.epoch, db->checkpoint.epoch));
-    publish(t, (struct place){ db->log->epoch, db->log->end }, db->last_seqno);
+    publish(t, (struct place){ db->log->epoch, db->log->end }, db->last_seqno,
+            atomic_load_explicit(&db->durable, memory_order_acquire));
     store_at(t->header, AT_GENERATION, load_at(t->header, AT_GENERATION) + 1);
 }
 

@@ -36,7 +36,7 @@ struct readers {
     /* leader only */
     uint64_t sequence;
     struct place end;
-    uint64_t seqno;
+    uint64_t seqno, durable;
     /* of a reader */
     bool has_slot;
     uint64_t slot;
@@ -53,6 +53,7 @@ struct readers_header {
     bool ready;          /* end and seqno were published by a writer that finished its recovery */
     struct place end;    /* committed up to here */
     uint64_t seqno;
+    uint64_t durable; /* on disk up to here */
 };
 
 /* Opens or makes the table. Without the right to write: the table is read only, or *out is NULL

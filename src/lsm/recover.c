@@ -185,6 +185,8 @@ take_batch(struct lsm *db, struct recovery *r, const struct record *rec, basin_e
     basin_status st;
     uint64_t next;
 
+    if (rec->synced >= rec->place.at) /* all before it was on disk when it was made */
+        r->durable = MAX_OF(r->durable, r->replayed_seqno);
     if (rec->type == RECORD_EDIT) {
         r->replayed_seqno = MAX_OF(r->replayed_seqno, rec->first_seqno);
         return BASIN_OK;
@@ -281,9 +283,11 @@ lsm__recover(struct lsm *db, struct recovery *r, basin_error *err)
         r->manifest->clean = false; /* the newest log has no record at all */
     TRY(check_log(r, r->manifest->replay_from.epoch, err));
     TRY(memtable_new(db->mem, lsm__fold_table(db), &r->table, err));
-    r->replayed_seqno = r->manifest->replay_seqno;
+    r->replayed_seqno = r->durable = r->manifest->replay_seqno;
     TRY(lsm__walk(db, r, r->manifest->replay_from, take_batch, err));
     r->seqno = MAX_OF(r->seqno, r->replayed_seqno);
+    if (r->manifest->clean)
+        r->durable = r->seqno;
     if (!r->manifest->clean)
         r->closed_at = 0;
 out:

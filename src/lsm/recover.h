@@ -32,6 +32,7 @@ struct recovery {
     uint64_t batches;           /* replayed into it */
     uint64_t seqno;             /* newest */
     uint64_t replayed_seqno;
+    uint64_t durable;           /* newest seqno that the log proves to be on disk */
     struct place end;           /* behind the last valid record */
     bool stopped;               /* at a hole: what follows is only looked at */
 };

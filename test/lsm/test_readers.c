@@ -346,6 +346,7 @@ a_reader_keeps_within_its_memory(void **state)
     struct ledger l;
     struct lsm_options o;
     struct lsm *reader;
+    uint64_t seqno;
 
     (void)state;
     ledger_init(&l, 6);
@@ -364,6 +365,11 @@ a_reader_keeps_within_its_memory(void **state)
     ledger_ok(&l, lsm_flush(l.db, &l.err));
     o.mem_limit = 256 * KIB; /* the writer has shed it */
     ledger_ok(&l, lsm_open(l.path, &o, &reader, &l.err));
+    assert_int_equal(ledger_check(&l, reader), l.now.seqno);
+    ledger_commits(&l, 1500);
+    ledger_status(&l, lsm_refresh(reader, &seqno, &l.err), BASIN_LIMIT);
+    ledger_ok(&l, lsm_flush(l.db, &l.err));
+    ledger_ok(&l, lsm_refresh(reader, &seqno, &l.err));
     assert_int_equal(ledger_check(&l, reader), l.now.seqno);
     close_reader(&l, reader);
     ledger_close(&l);
@@ -1285,7 +1291,7 @@ the_page_is_right(void **state)
     ledger_ok(&l, lsm__table_open(&db, &db.readers, &l.err));
     assert_true(lsm__table_header(db.readers, &h));
     assert_true(h.ready && h.sequence == 5 && h.generation == 2);
-    assert_true(h.end.epoch == 3 && h.end.at == 4096 && h.seqno == 77);
+    assert_true(h.end.epoch == 3 && h.end.at == 4096 && h.seqno == 77 && h.durable == 76);
     assert_int_equal(lsm__table_kept(db.readers), 2);
     oldest = lsm__readers_oldest(&db);
     assert_true(oldest.epoch == 2 && oldest.at == 1024);

@@ -380,6 +380,7 @@ d10_a_load_is_one_seqno_one_event_and_a_range_write(void **state)
     ledger_status(&l, lsm_commit(inside, false, NULL, &l.err), BASIN_CONFLICT);
     ledger_ok(&l, lsm_commit(outside, false, NULL, &l.err));
     plain_now(&l, "e", "loaded");
+    ledger_ok(&l, lsm_sync(l.db, &l.err)); /* what is on disk is told */
     ledger_ok(&l, lsm_feed_open(l.db, since, &feed, &l.err));
     ledger_ok(&l, lsm_feed_next(feed, &change, &l.err));
     assert_int_equal(change.kind, LSM_CHANGE_LOAD);
