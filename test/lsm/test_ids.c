@@ -171,6 +171,30 @@ a_value_that_is_gone_takes_no_space(void **state)
     end(r);
 }
 
+/* Its footer is larger than what it holds; nothing of it is dead all the same. */
+static void
+a_small_value_stratum_is_not_copied_again(void **state)
+{
+    static const enum codec_id codecs[] = { CODEC_NONE, CODEC_LZ4, CODEC_ZSTD };
+    struct lsm_stats s;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(codecs); i++) {
+        struct rig *r = begin();
+        r->o.codec = codecs[i];
+        rig_open(r);
+        put(r, 1, 101);
+        put(r, 2, RIG_VALUE_MAX);
+        rig_ok(r, lsm_flush(r->db, &r->err));
+        rig_settle(r);
+        rig_ok(r, lsm_compact(r->db, NULL, &r->err));
+        rig_ok(r, lsm_stat(r->db, &s, &r->err));
+        assert_in_range(s.merges, 0, 1);
+        assert_int_equal(s.value_dead_bytes, 0);
+        end(r);
+    }
+}
+
 int
 main(void)
 {
@@ -179,6 +203,7 @@ main(void)
         cmocka_unit_test(value_strata_are_counted_once_each),
         cmocka_unit_test(strata_are_found_without_a_look_at_the_others),
         cmocka_unit_test(a_value_that_is_gone_takes_no_space),
+        cmocka_unit_test(a_small_value_stratum_is_not_copied_again),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
