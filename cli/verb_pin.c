@@ -197,7 +197,8 @@ out:
 static const char *
 kind_name(basin_change_kind kind)
 {
-    static const char *const names[] = { "put", "delete", "delete_range", "merge", "load" };
+    static const char *const names[] = { "put", "delete", "delete_range", "merge", "load",
+                                         "spill" };
 
     return (size_t)kind < LENGTH_OF(names) ? names[kind] : "other";
 }
@@ -214,7 +215,7 @@ change_as_json(struct watch *w, const basin_change *change, const char *space)
     jout_number(&j, "commit", change->commit_seqno);
     jout_text(&j, "kind", kind_name(change->kind));
     jout_text(&j, "space", change->space == BASIN_SPACE_DEFAULT ? NULL : space);
-    if (change->kind != BASIN_CHANGE_LOAD)
+    if (change->kind != BASIN_CHANGE_LOAD && change->kind != BASIN_CHANGE_SPILL)
         jout_bytes(&j, "key", change->key, hex);
     if (change->kind == BASIN_CHANGE_DELETE_RANGE && change->value.data != NULL)
         jout_bytes(&j, "end", change->value, hex);

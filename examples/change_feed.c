@@ -19,9 +19,10 @@ apply(basin_txn *to, const basin_change *change, basin_error *err)
                                   change->value.data != NULL ? &change->value : NULL, err);
     case BASIN_CHANGE_MERGE:
     case BASIN_CHANGE_LOAD:
+    case BASIN_CHANGE_SPILL:
         break;
     }
-    return BASIN_OK; /* this example writes neither */
+    return BASIN_OK; /* this example writes none of them */
 }
 
 /* Brings the copy up to date; *since is where to go on the next time. */

@@ -184,7 +184,7 @@ machine_seal_log_header(uint8_t *h, uint64_t epoch)
 {
     memcpy(h, "BASINLOG", 8);
     if (load_u32(h + 8) == 0)
-        store_u32(h + 8, 2);
+        store_u32(h + 8, 3);
     memcpy(h + 16, machine_database_id(), 16);
     store_u64(h + 32, epoch);
     memcpy(h + 72, h + 40, 32);

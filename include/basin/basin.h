@@ -184,8 +184,10 @@ BASIN_API BASIN_MUST_USE basin_status basin_begin_mode(basin_db *db, basin_mode 
                                                        basin_txn **out, basin_error *err);
 /*
  * Commits and ends the transaction whatever the result. *seqno (may be NULL) is the commit's
- * number. Errors: CONFLICT, NO_SPACE, IO (the database then refuses further writes until it is
- * opened again), BUSY (open cursors of this transaction are named; or, without threads, a locked
+ * number. A transaction may be larger than memory: what outgrew its share of mem_limit was written
+ * to strata, which the commit publishes; it is durable then, whatever was asked for.
+ * Errors: CONFLICT, NO_SPACE, IO (the database then refuses further writes until it is opened
+ * again), BUSY (open cursors of this transaction are named; or, without threads, a locked
  * transaction is open: only then it goes on, commit again or abort).
  */
 BASIN_API basin_status basin_commit(basin_txn *txn, basin_durability durability, uint64_t *seqno,
@@ -334,7 +336,9 @@ typedef enum basin_change_kind {
     BASIN_CHANGE_DELETE = 1,
     BASIN_CHANGE_DELETE_RANGE = 2,
     BASIN_CHANGE_MERGE = 3,
-    BASIN_CHANGE_LOAD = 4 /* a bulk load was published; no key */
+    BASIN_CHANGE_LOAD = 4, /* a bulk load was published; no key */
+    BASIN_CHANGE_SPILL = 5 /* a transaction larger than memory was committed; no key: what it
+                              changed shows from commit_seqno on */
 } basin_change_kind;
 
 typedef struct basin_change {

@@ -174,7 +174,7 @@ translate(const struct lsm_change *c, basin_change *out, basin_error *err)
     *out = (basin_change){ .kind = (basin_change_kind)c->kind, .seqno = c->seqno,
                            .commit_seqno = c->commit_seqno, .value_size = c->value_size,
                            .last_in_commit = c->last_in_commit };
-    if (c->kind == LSM_CHANGE_LOAD)
+    if (c->kind == LSM_CHANGE_LOAD || c->kind == LSM_CHANGE_SPILL)
         goto out;
     TRY(api_split(c->key, &out->space, &key));
     out->key = api_out(key);
@@ -225,7 +225,8 @@ basin_feed_next(basin_feed *f, basin_change *change, basin_error *err)
     do {
         TRY(lsm_feed_next(f->lsm, &c, err));
         TRY(translate(&c, change, err));
-    } while (change->space == 0 && change->kind != BASIN_CHANGE_LOAD);
+    } while (change->space == 0 && change->kind != BASIN_CHANGE_LOAD &&
+             change->kind != BASIN_CHANGE_SPILL);
     TRY(hide_default(f, change, err));
 out:
     return st;

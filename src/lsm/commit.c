@@ -245,6 +245,8 @@ process_edit(struct lsm *db, struct request *r)
 {
     basin_status st;
 
+    if (r->txn != NULL)
+        TRY(lsm__txn_validate(r->txn, &r->error));
     if (r->call != NULL)
         TRY(process_call(db, r));
     if (r->edit->failed)

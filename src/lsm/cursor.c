@@ -10,6 +10,7 @@ struct lsm_cursor {
     struct lsm_txn *txn;
     struct view *view;
     struct memtable *index; /* a reference; NULL when there was none */
+    struct spilled *spilled; /* likewise */
     struct buf value;       /* of a value read from out of line */
     bool tracking;
     bool walked;            /* low and high hold a range that is not noted yet */
@@ -52,6 +53,9 @@ lsm_cursor_open(struct lsm_txn *txn, const struct lsm_range *range, struct lsm_c
     c->index = txn->index;
     if (c->index != NULL)
         memtable_ref(c->index);
+    c->spilled = txn->spilled;
+    if (c->spilled != NULL)
+        lsm__spilled_ref(c->spilled);
     buf_init(&c->value, mem);
     buf_init(&c->low, mem);
     buf_init(&c->high, mem);
@@ -59,6 +63,7 @@ lsm_cursor_open(struct lsm_txn *txn, const struct lsm_range *range, struct lsm_c
     buf_init(&c->upper, mem);
     TRY(copy_range(c, range, err));
     TRY(lsm__view_open(&(struct view_options){ .version = txn->version, .extra = c->index,
+                                               .spilled = c->spilled,
                                                .extra_snapshot = txn->op_count,
                                                .snapshot = txn->snapshot.seqno,
                                                .range = range ? &c->range : NULL, .mem = mem },
@@ -146,6 +151,7 @@ lsm_cursor_close(struct lsm_cursor *c)
         c->txn->reads_everything = true; /* safe: it can only conflict more often */
     lsm__view_close(c->view);
     memtable_unref(c->index);
+    lsm__spilled_unref(c->spilled);
     buf_release(&c->value);
     buf_release(&c->low);
     buf_release(&c->high);

@@ -76,9 +76,9 @@ first_seqno(struct lsm *db, uint64_t epoch, uint64_t *seqno, basin_error *err)
     if (st == BASIN_OK)
         *seqno = rec.first_seqno + (rec.type == RECORD_EDIT ? 1 : 0);
     if (st == BASIN_OK && rec.type == RECORD_EDIT) {
-        uint64_t load;
-        st = lsm__edit_load_of(db, rec.body, &load, err);
-        *seqno = load != 0 ? load : *seqno;
+        struct edit_commit commit;
+        st = lsm__edit_commit_of(db, rec.body, &commit, err);
+        *seqno = commit.first != 0 ? commit.first : *seqno;
     }
     lsm__log_reader_close(&log);
     if (st == BASIN_END && !log.sealed && epoch == committed.epoch &&
@@ -284,21 +284,22 @@ check_next(struct lsm_feed *f, const struct record *rec, uint64_t first, uint64_
     return BASIN_OK;
 }
 
-/* Loads leave one change, other edits none. */
+/* Loads and spilled transactions leave one change, other edits none. */
 static basin_status
 take_edit(struct lsm_feed *f, const struct record *rec, uint64_t visible,
           struct lsm_change *change, basin_error *err)
 {
     basin_status st;
-    uint64_t load;
+    struct edit_commit c;
 
-    TRY(lsm__edit_load_of(f->db, rec->body, &load, err));
-    if (load != 0) {
-        TRY(check_next(f, rec, load, load, visible, err));
-        f->next = load + 1;
-        if (load > f->since)
-            *change = (struct lsm_change){ .kind = LSM_CHANGE_LOAD, .seqno = load,
-                                           .commit_seqno = load, .last_in_commit = true };
+    TRY(lsm__edit_commit_of(f->db, rec->body, &c, err));
+    if (c.first != 0) {
+        TRY(check_next(f, rec, c.first, c.last, visible, err));
+        f->next = c.last + 1;
+        if (c.last > f->since)
+            *change = (struct lsm_change){ .kind = c.spill ? LSM_CHANGE_SPILL : LSM_CHANGE_LOAD,
+                                           .seqno = c.first, .commit_seqno = c.last,
+                                           .last_in_commit = true };
     } else if (rec->first_seqno >= f->next) {
         TRY(check_next(f, rec, rec->first_seqno + 1, rec->first_seqno, visible, err));
     }
@@ -428,7 +429,7 @@ lsm_feed_next(struct lsm_feed *f, struct lsm_change *change, basin_error *err)
             FAIL(err, BASIN_CANCELLED, "interrupted");
         TRY(next_record(f, change, err));
         if (change->seqno != 0)
-            break; /* a load */
+            break; /* a load, or a spilled transaction */
     }
 out:
     return st;

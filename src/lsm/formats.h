@@ -9,6 +9,6 @@
 #define LOG_MAGIC "BASINLOG"
 #define CKPT_MAGIC "BASINCKP"
 #define READERS_MAGIC "BASINRDR"
-enum { LOG_VERSION = 2, CKPT_VERSION = 0, READERS_VERSION = 1, NOTE_VERSION = 0 }; /* drafts */
+enum { LOG_VERSION = 3, CKPT_VERSION = 0, READERS_VERSION = 1, NOTE_VERSION = 1 }; /* drafts */
 
 #endif

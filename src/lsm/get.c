@@ -6,7 +6,8 @@
  *
  * A range tombstone of a source hides what is older in that source (by seqno) and everything in the
  * sources behind it (V3). It is asked for even when the filter says that the key is not there.
- * extra's seqnos are of their own: nothing of extra is ever compared with the version's.
+ * The seqnos of a transaction's own operations are of their own: none of them is ever compared with
+ * the version's.
  */
 #include <stdio.h>
 
@@ -18,6 +19,8 @@ enum { OPERANDS_INLINE = 32, KEY_TEXT_BYTES = 24, RUNS_AT_ONCE = 4 };
 struct gather {
     const struct sight *at;
     struct bytes key;
+    uint64_t snapshot;     /* of the sources that are being asked */
+    bool lasting;          /* what they hold lives as long as the version */
     struct lsm_found *f;
     bool done;     /* nothing older counts */
     bool has_base; /* f->kind and f->value */
@@ -97,11 +100,11 @@ set_base(struct gather *g, enum entry_kind kind, struct bytes value, uint64_t se
 /* ------------------------------------------------------------------ sources */
 
 static basin_status
-look_memtable(struct gather *g, const struct memtable *m, uint64_t snapshot, basin_error *err)
+look_memtable(struct gather *g, const struct memtable *m, basin_error *err)
 {
     basin_status st = BASIN_OK;
-    uint64_t cover = memtable_covering(m, g->key, snapshot, NULL);
-    const struct mem_version *v = memtable_find(m, g->key, snapshot), *below;
+    uint64_t cover = memtable_covering(m, g->key, g->snapshot, NULL);
+    const struct mem_version *v = memtable_find(m, g->key, g->snapshot), *below;
     struct entry e = { 0 };
 
     for (; v != NULL && !g->done; v = below) {
@@ -112,7 +115,7 @@ look_memtable(struct gather *g, const struct memtable *m, uint64_t snapshot, bas
             TRY(add_operand(g, e.value, e.seqno, err));
         } else {
             set_base(g, e.kind, e.value, e.seqno);
-            g->f->in_place = true;
+            g->f->in_place = g->lasting;
         }
     }
     g->done |= cover > 0;
@@ -129,7 +132,7 @@ look_below(struct gather *g, struct stratum *s, uint64_t cover, basin_error *err
     struct bytes value;
 
     TRY(stratum_cursor_open(s, &c, err));
-    TRY(stratum_cursor_seek_ge(c, g->key, g->at->snapshot, err));
+    TRY(stratum_cursor_seek_ge(c, g->key, g->snapshot, err));
     while (stratum_cursor_valid(c) && stratum_cursor_compare(c, g->key) == 0 && !g->done) {
         const struct entry *e = stratum_cursor_entry(c);
         if (e->seqno < cover)
@@ -155,7 +158,7 @@ look_stratum(struct gather *g, const struct stratum_aim *aim, uint64_t cover, ba
 
     if (UNLIKELY(g->at->version->db->rebuild != NULL))
         return look_below(g, s, cover, err); /* a damaged filter loses nothing */
-    st = stratum_get_aimed(aim, g->key, g->at->snapshot, &hit, err);
+    st = stratum_get_aimed(aim, g->key, g->snapshot, &hit, err);
     if (st == BASIN_NOT_FOUND)
         return BASIN_OK;
     TRY(st);
@@ -169,7 +172,7 @@ look_stratum(struct gather *g, const struct stratum_aim *aim, uint64_t cover, ba
     set_base(g, hit.entry.kind, hit.entry.value, hit.entry.seqno);
     g->f->stratum = s;
     g->f->hit = hit;
-    g->f->in_place = hit.pin == NULL;
+    g->f->in_place = hit.pin == NULL && g->lasting;
 out:
     return st;
 }
@@ -192,13 +195,13 @@ aim_at_run(const struct gather *g, const struct lsm_run *run, uint64_t hash, str
     t->ls = NULL;
     if (i == run->count || !lsm__stratum_begins(run->strata[i], g->key))
         goto out;
-    if (run->strata[i]->seqno_min > g->at->snapshot)
-        goto out; /* wholly younger: a bulk load has no seqnos inside */
+    if (run->strata[i]->seqno_min > g->snapshot)
+        goto out;
     TRY(lsm__stratum_read(run->strata[i], &s, err));
     t->ls = run->strata[i];
     t->aim.s = s;
     if (t->ls->entries > 0)
-        t->aim = stratum_aim_at(s, g->key, g->at->snapshot, hash);
+        t->aim = stratum_aim_at(s, g->key, g->snapshot, hash);
 out:
     return st;
 }
@@ -212,7 +215,7 @@ look_target(struct gather *g, const struct target *t, basin_error *err)
     if (t->ls == NULL)
         return BASIN_OK;
     if (t->ls->range_tombstones > 0)
-        cover = stratum_range_covering(t->aim.s, g->key, g->at->snapshot);
+        cover = stratum_range_covering(t->aim.s, g->key, g->snapshot);
     if (t->ls->entries > 0)
         TRY(look_stratum(g, &t->aim, cover, err));
     g->done |= cover > 0;
@@ -220,17 +223,18 @@ out:
     return st;
 }
 
-/* Runs [from, to): aims at all of them, then looks from new to old. A run that cannot be read fails
- * the search only when it gets there. */
+/* Aims at some runs, then looks from new to old. A run that cannot be read fails the search only
+ * when it gets there. */
 static basin_status
-look_runs(struct gather *g, size_t from, size_t to, uint64_t hash, basin_error *err)
+look_some(struct gather *g, const struct lsm_run *runs, size_t run_count, uint64_t hash,
+          basin_error *err)
 {
     basin_status st = BASIN_OK, aimed = BASIN_OK;
     struct target targets[RUNS_AT_ONCE];
     size_t count = 0;
 
-    while (from + count < to && aimed == BASIN_OK) {
-        aimed = aim_at_run(g, &g->at->version->runs[from + count], hash, &targets[count], err);
+    while (count < run_count && aimed == BASIN_OK) {
+        aimed = aim_at_run(g, &runs[count], hash, &targets[count], err);
         count += aimed == BASIN_OK;
     }
     for (size_t i = 0; i < count && !g->done; i++)
@@ -242,19 +246,35 @@ out:
 }
 
 static basin_status
+look_runs(struct gather *g, const struct lsm_run *runs, size_t count, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    uint64_t hash = g->done || count == 0 ? 0 : stratum_hash(g->key);
+
+    for (size_t i = 0; i < count && !g->done; i += RUNS_AT_ONCE)
+        TRY(look_some(g, runs + i, MIN_OF(count - i, (size_t)RUNS_AT_ONCE), hash, err));
+out:
+    return st;
+}
+
+static basin_status
 look_everywhere(struct gather *g, basin_error *err)
 {
     basin_status st = BASIN_OK;
     const struct version *v = g->at->version;
-    uint64_t hash;
+    const struct spilled *own = g->at->spilled;
 
+    g->snapshot = g->at->extra_snapshot;
+    g->lasting = false;
     if (g->at->extra != NULL)
-        TRY(look_memtable(g, g->at->extra, g->at->extra_snapshot, err));
+        TRY(look_memtable(g, g->at->extra, err));
+    if (own != NULL)
+        TRY(look_runs(g, own->runs, own->run_count, err));
+    g->snapshot = g->at->snapshot;
+    g->lasting = true;
     for (size_t i = 0; i < v->mem_count && !g->done; i++)
-        TRY(look_memtable(g, v->mems[i], g->at->snapshot, err));
-    hash = g->done || v->run_count == 0 ? 0 : stratum_hash(g->key);
-    for (size_t i = 0; i < v->run_count && !g->done; i += RUNS_AT_ONCE)
-        TRY(look_runs(g, i, MIN_OF(i + RUNS_AT_ONCE, v->run_count), hash, err));
+        TRY(look_memtable(g, v->mems[i], err));
+    TRY(look_runs(g, v->runs, v->run_count, err));
 out:
     return st;
 }
@@ -324,10 +344,10 @@ out:
 }
 
 basin_status
-lsm__get(struct version *v, struct memtable *extra, struct bytes key, uint64_t snapshot,
-         struct lsm_found *f, basin_error *err)
+lsm__get(struct version *v, struct memtable *extra, const struct spilled *spilled,
+         struct bytes key, uint64_t snapshot, struct lsm_found *f, basin_error *err)
 {
-    struct sight at = { v, extra, UINT64_MAX, snapshot };
+    struct sight at = { v, extra, spilled, UINT64_MAX, snapshot };
 
     atomic_fetch_add_explicit(&v->db->gets, 1, memory_order_relaxed);
     return lsm__resolve(&at, key, f, NULL, err);

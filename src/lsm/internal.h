@@ -125,7 +125,8 @@ enum edit_tag {
     EDIT_HOLD = 10,
     EDIT_LOAD = 11,        /* seqno of a bulk load, for the change feed */
     EDIT_CLEAN = 12,       /* closed cleanly: everything is synced */
-    EDIT_MOVE_STRATUM = 13 /* to another level, unchanged */
+    EDIT_MOVE_STRATUM = 13, /* to another level, unchanged */
+    EDIT_SPILL = 14 /* first and last seqno of a transaction that was spilled */
 };
 
 /* A structural change. Encoded by lsm__edit_*; applied by lsm__apply_edit. */
@@ -166,6 +167,7 @@ void lsm__edit_seqno(struct edit *e, uint64_t seqno);
 void lsm__edit_checkpoint(struct edit *e, struct place p);
 void lsm__edit_hold(struct edit *e, const struct feed_hold *h);
 void lsm__edit_load(struct edit *e, uint64_t seqno);
+void lsm__edit_spill(struct edit *e, uint64_t first, uint64_t last);
 void lsm__edit_clean(struct edit *e);
 /* The whole manifest as one edit, for a checkpoint. */
 void lsm__edit_all(struct edit *e, const struct manifest *m);
@@ -184,9 +186,13 @@ void lsm__manifest_release(struct manifest *m);
 struct lsm_stratum *lsm__manifest_drop(struct manifest *m, size_t i);
 /* The strata are shared. */
 basin_status lsm__manifest_copy(const struct manifest *m, struct manifest *to, basin_error *err);
-/* The seqno of the bulk load that an edit publishes, or 0. */
-basin_status lsm__edit_load_of(struct lsm *db, struct bytes body, uint64_t *seqno,
-                               basin_error *err);
+/* The seqnos of the bulk load or spilled transaction that an edit publishes; 0 when it has none. */
+struct edit_commit {
+    uint64_t first, last;
+    bool spill;
+};
+basin_status lsm__edit_commit_of(struct lsm *db, struct bytes body, struct edit_commit *commit,
+                                 basin_error *err);
 /* Whether the key ranges of two strata do not meet. */
 bool lsm__strata_apart(const struct lsm_stratum *a, const struct lsm_stratum *b);
 
@@ -306,7 +312,7 @@ enum request_kind { REQUEST_COMMIT, REQUEST_EDIT, REQUEST_SYNC, REQUEST_ROTATE,
 /* What waits for the commit leader. Lives on the caller's stack. */
 struct request {
     enum request_kind kind;
-    struct lsm_txn *txn;      /* commit: validated and applied */
+    struct lsm_txn *txn;      /* commit, and the edit of a spilled one: validated */
     struct bytes ops;         /* commit: encoded operations */
     uint64_t op_count;
     struct edit *edit;        /* edit, and published with a commit when set */
@@ -316,7 +322,7 @@ struct request {
     /* under mu; of an edit: before it is appended, may refuse it or fill it */
     basin_status (*call)(struct lsm *db, void *ctx, basin_error *err);
     void *call_ctx;
-    uint64_t seqno_after;     /* edit: of a bulk load; 0 = none */
+    uint64_t seqno_after;     /* edit: last of a bulk load or spilled transaction; 0 = none */
     bool durable;
     basin_status status;
     basin_error error;
@@ -585,6 +591,8 @@ struct stratum_note {
     struct object_id set; /* the first stratum that the same flush, merge or load wrote */
     uint64_t part;        /* its number in the set */
     bool last;            /* the set is complete */
+    struct object_id group; /* not 0-0: of a load or spilled transaction, whose seqnos count from a
+                               base that the manifest gives; its strata have the same group */
     struct value_use *uses;
     size_t use_count;
     struct object_id *consumed;
@@ -645,6 +653,7 @@ struct output_options {
     uint64_t run;              /* level 0 */
     uint64_t seqno_elide;
     uint64_t size_max;         /* of one stratum; 0 = no cut */
+    struct object_id group;    /* seqnos are given when it is published: see stratum_note */
     struct lsm_stratum *const *consumed; /* what the output replaces, told in its meta */
     size_t consumed_count;
     const struct object_id *stale; /* value strata whose values are copied out of them */

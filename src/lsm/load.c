@@ -33,6 +33,7 @@ struct lsm_load {
     struct buf pieces; /* of a value that goes into a stratum */
     basin_status failed;
     bool logged; /* the edit may be in the log */
+    struct object_id group; /* names this load in its strata */
 };
 
 static basin_status
@@ -41,6 +42,7 @@ open_output(struct lsm_load *l, struct output **out, basin_error *err)
     /* everything is elided: see above */
     return lsm__output_open(&(struct output_options){ .db = l->db, .level = 0,
                                                       .seqno_elide = UINT64_MAX,
+                                                      .group = l->group,
                                                       .size_max = l->db->o.stratum_size },
                             out, err);
 }
@@ -60,6 +62,7 @@ lsm_load_open(struct lsm *db, const struct lsm_load_options *options, struct lsm
         FAIL(err, BASIN_NO_MEM, "no memory for a load");
     l->db = db;
     l->unsorted = options->unsorted;
+    l->group = lsm__next_object(db);
     l->watch = options->watch;
     l->interrupts = lsm__interrupts(db);
     l->begin_ns = l->tick_ns = db->os->ops->monotonic_ns(db->os);

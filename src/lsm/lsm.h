@@ -69,6 +69,7 @@ struct lsm_options {
     uint64_t buffer_ms;
     uint64_t buffer_bytes;
     uint64_t log_size_max; /* of one log file; 0 = 64 MiB */
+    uint64_t spill_size;   /* operations of a transaction that stay in memory; 0 = by limits */
     uint32_t page_size;
     uint32_t level_factor;
     uint32_t level0_runs; /* runs of level 0 that start a merge; 0 = 4 */
@@ -199,7 +200,8 @@ enum lsm_change_kind {
     LSM_CHANGE_DELETE,
     LSM_CHANGE_DELETE_RANGE,
     LSM_CHANGE_MERGE,
-    LSM_CHANGE_LOAD
+    LSM_CHANGE_LOAD,
+    LSM_CHANGE_SPILL
 };
 struct lsm_change {
     enum lsm_change_kind kind;

@@ -528,6 +528,11 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
         seqno = get_seqno(r);
         m->seqno = MAX_OF(m->seqno, seqno);
         return BASIN_OK;
+    case EDIT_SPILL:
+        (void)rd_leb(r);
+        seqno = rd_leb(r);
+        m->seqno = MAX_OF(m->seqno, seqno);
+        return BASIN_OK;
     case EDIT_CHECKPOINT:
         (void)rd_leb(r);
         (void)rd_leb(r);
@@ -652,7 +657,8 @@ out:
 /* ------------------------------------------------------------------ looking without applying */
 
 static basin_status
-skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basin_error *err)
+skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, struct edit_commit *commit,
+           basin_error *err)
 {
     basin_status st = BASIN_OK;
     static const uint8_t numbers[] = {
@@ -661,8 +667,12 @@ skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basi
     };
     struct lsm_stratum *s;
 
-    if (tag == EDIT_LOAD) {
-        *load = rd_leb(r);
+    if (tag == EDIT_LOAD || tag == EDIT_SPILL) {
+        commit->first = rd_leb(r);
+        commit->last = tag == EDIT_SPILL ? rd_leb(r) : commit->first;
+        commit->spill = tag == EDIT_SPILL;
+        if (commit->first == 0 || commit->last < commit->first)
+            rd_fail(r);
         return BASIN_OK;
     }
     if (tag == EDIT_ADD_STRATUM) {
@@ -685,14 +695,15 @@ skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, uint64_t *load, basi
 }
 
 basin_status
-lsm__edit_load_of(struct lsm *db, struct bytes body, uint64_t *seqno, basin_error *err)
+lsm__edit_commit_of(struct lsm *db, struct bytes body, struct edit_commit *commit,
+                    basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct rd r = rd_over(body.data, body.size);
 
-    *seqno = 0;
+    *commit = (struct edit_commit){ 0 };
     while (rd_ok(&r) && rd_left(&r) > 0)
-        TRY(skip_field(db, (enum edit_tag)rd_u8(&r), &r, seqno, err));
+        TRY(skip_field(db, (enum edit_tag)rd_u8(&r), &r, commit, err));
     if (!rd_done(&r))
         FAIL(err, BASIN_CORRUPT, "edit: stopped at byte %zu of %zu", r.at, r.size);
 out:

@@ -35,6 +35,7 @@ lsm__note_put(struct buf *to, const struct stratum_note *n)
     put_id(&w, n->set);
     wr_leb(&w, n->part);
     wr_leb(&w, n->last);
+    put_id(&w, n->group);
     wr_leb(&w, n->use_count);
     for (size_t i = 0; i < n->use_count; i++) {
         put_id(&w, n->uses[i].id);
@@ -94,6 +95,7 @@ lsm__note_get(struct bytes from, const basin_allocator *mem, struct stratum_note
     n->part = rd_leb(&r);
     last = rd_leb(&r);
     n->last = last == 1;
+    n->group = get_id(&r);
     TRY(error_mem(make_list(&r, mem, 4, sizeof(*n->uses), &list, &n->use_count), err));
     n->uses = list;
     for (size_t i = 0; i < n->use_count; i++) {

@@ -41,6 +41,8 @@ defaults(struct lsm_options *o, basin_error *err)
         o->buffer_bytes = 4 * MIB;
     if (o->log_size_max == 0)
         o->log_size_max = 64 * MIB;
+    if (o->spill_size == 0)
+        o->spill_size = MIN_OF(MIN_OF(o->mem_limit / 8, 64 * MIB), o->log_size_max / 4);
     if (o->page_size == 0)
         o->page_size = STRATUM_PAGE_SIZE_DEFAULT;
     if (o->level_factor == 0)

@@ -21,6 +21,7 @@ lsm__stratum_begins(const struct lsm_stratum *ls, struct bytes key)
 struct sight {
     struct version *version;
     struct memtable *extra;  /* may be NULL */
+    const struct spilled *spilled; /* may be NULL */
     uint64_t extra_snapshot;
     uint64_t snapshot;
 };

@@ -24,6 +24,7 @@
 struct survivor {
     struct lsm_stratum *ls; /* open */
     struct stratum_note note;
+    uint64_t base; /* of its seqnos */
     bool dead;
 };
 
@@ -685,6 +686,23 @@ meets_run(const struct search *s, size_t from, size_t i)
     return false;
 }
 
+/* Seqnos of a load or spilled transaction that no edit tells: behind everything older. Its strata
+ * count from one base. */
+static void
+give_base(struct search *s, size_t i)
+{
+    struct survivor *v = &s->list[i];
+    const struct survivor *first = s->list;
+
+    if (v->note.group.epoch == 0 || in_manifest(s, v->ls->id) != NULL)
+        return;
+    while (first < v && (first->dead || compare_ids(&first->note.group, &v->note.group) != 0))
+        first++;
+    v->base = first < v ? first->base : s->flushed + (v->ls->seqno_max == 0);
+    v->ls->seqno_min += v->base;
+    v->ls->seqno_max += v->base;
+}
+
 static basin_status
 adopt_all(struct search *s, basin_error *err)
 {
@@ -697,8 +715,12 @@ adopt_all(struct search *s, basin_error *err)
     lsm__edit_init(&edit, s->db->mem);
     for (size_t i = 0; i < s->count; i++) { /* what the manifest knows better */
         const struct lsm_stratum *known = in_manifest(s, s->list[i].ls->id);
-        if (known != NULL)
-            s->list[i].note.level = known->level;
+        if (known == NULL)
+            continue;
+        s->list[i].note.level = known->level;
+        s->list[i].base = known->seqno_max - s->list[i].ls->seqno_max;
+        s->list[i].ls->seqno_min = known->seqno_min;
+        s->list[i].ls->seqno_max = known->seqno_max;
     }
     sort_items(s->list, s->count, sizeof(*s->list), compare_age);
     s->flushed = 0;
@@ -710,6 +732,7 @@ adopt_all(struct search *s, basin_error *err)
             run++;
             run_from = i;
         }
+        give_base(s, i);
         v->ls->level = 0;
         v->ls->run = run;
         v->ls->uses = v->note.uses;

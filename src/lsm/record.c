@@ -242,6 +242,15 @@ lsm__edit_load(struct edit *e, uint64_t seqno)
 }
 
 void
+lsm__edit_spill(struct edit *e, uint64_t first, uint64_t last)
+{
+    struct wr w = edit_tag(e, EDIT_SPILL);
+    wr_leb(&w, first);
+    wr_leb(&w, last);
+    edit_done(e, &w);
+}
+
+void
 lsm__edit_hold(struct edit *e, const struct feed_hold *h)
 {
     struct wr w = edit_tag(e, EDIT_HOLD);

@@ -89,10 +89,7 @@ show(struct run_cursor *c)
 {
     c->base.valid = c->cursor != NULL && stratum_cursor_valid(c->cursor);
     if (c->base.valid) {
-        const struct lsm_stratum *ls = c->run.strata[c->at];
         c->base.entry = *stratum_cursor_entry(c->cursor);
-        if (c->base.entry.seqno == 0 && ls->seqno_min == ls->seqno_max)
-            c->base.entry.seqno = ls->seqno_min; /* a bulk load: one seqno for all */
         c->base.prefix = key_prefix(c->base.entry.key);
     }
 }

@@ -12,7 +12,7 @@
  */
 #include <stdio.h>
 
-#include "lsm/txn.h"
+#include "lsm/spill.h"
 #include "lsm/values.h"
 
 /* ------------------------------------------------------------------ the line of writers */
@@ -292,11 +292,16 @@ let_go(struct lsm_txn *txn)
     txn->holds_writer = false;
 }
 
+void
+lsm__txn_free_savepoints(struct lsm_txn *txn)
+{
+    free_savepoints(txn, NULL);
+}
+
 static void
 txn_free(struct lsm_txn *txn)
 {
     struct lsm *db = txn->db;
-    struct kept_index *k, *next;
     struct value_out *v, *after;
 
     if (!txn->ended)
@@ -306,10 +311,7 @@ txn_free(struct lsm_txn *txn)
     if (db->o.read_only) /* maps keep the space of what the writer removes */
         lsm__dead_release(db, false);
     memtable_unref(txn->index);
-    for (k = txn->kept; k; k = next) {
-        next = k->next;
-        memtable_unref(k->table);
-    }
+    lsm__spill_drop(txn, false);
     for (v = txn->values; v; v = after) {
         after = v->next;
         lsm__value_out_close(v);
@@ -373,8 +375,6 @@ commit_ops(struct lsm_txn *txn, bool durable, bool entered, uint64_t *seqno, bas
     if (shared)
         lsm__writer_leave(db, true);
     *seqno = r.seqno;
-    if (st == BASIN_CONFLICT)
-        atomic_fetch_add_explicit(&db->conflicts, 1, memory_order_relaxed);
 out:
     lsm__values_born(db, txn->values, st == BASIN_OK ? r.place : (struct place){ 0, 0 });
     return st;
@@ -387,6 +387,7 @@ lsm_commit(struct lsm_txn *txn, bool durable, uint64_t *seqno, basin_error *err)
     struct lsm *db = txn->db;
     uint64_t last = txn->snapshot.seqno;
     bool early = db->o.no_threads && !txn->holds_writer && txn->op_count > 0;
+    bool spills = txn->op_count > 0 && lsm__spill_needed(txn);
 
     if (seqno != NULL)
         *seqno = 0;
@@ -397,16 +398,20 @@ lsm_commit(struct lsm_txn *txn, bool durable, uint64_t *seqno, basin_error *err)
         return error_set(err, BASIN_BUSY, "the transaction has %zu open cursors or streams",
                          txn->open_count);
     if (early) { /* who would have to wait is refused before anything is done */
-        st = lsm__writer_enter(db, txn, true, 0, err);
+        st = lsm__writer_enter(db, txn, !spills, 0, err);
         if (st != BASIN_OK)
             return st;
     }
-    if (txn->op_count > 0)
+    if (spills)
+        st = lsm__spill_commit(txn, early, &last, err);
+    else if (txn->op_count > 0)
         st = commit_ops(txn, durable, early, &last, err);
     if (early)
-        lsm__writer_leave(db, true);
+        lsm__writer_leave(db, !spills);
     if (seqno != NULL && st == BASIN_OK)
         *seqno = last;
+    if (st == BASIN_CONFLICT)
+        atomic_fetch_add_explicit(&db->conflicts, 1, memory_order_relaxed);
     txn_free(txn);
     return st;
 }
@@ -440,25 +445,34 @@ lsm_savepoint(struct lsm_txn *txn, const char *name, basin_error *err)
     memcpy(s->name, name, size + 1);
     s->ops_size = txn->ops.size;
     s->op_count = txn->op_count;
+    s->run_count = txn->spilled != NULL ? txn->spilled->run_count : 0;
     s->outer = txn->savepoints;
     txn->savepoints = s;
     txn->savepoint_count++;
     return BASIN_OK;
 }
 
+/* The index cannot forget: it is built anew when needed. */
 basin_status
 lsm_rollback_to(struct lsm_txn *txn, const char *name, basin_error *err)
 {
+    basin_status st = BASIN_OK;
     struct savepoint *s = savepoint_named(txn, name, err);
 
     if (s == NULL)
         return BASIN_NOT_FOUND;
-    if (txn->index != NULL && txn->indexed > s->ops_size)
-        lsm__txn_keep_index(txn);
+    if (txn->spilled != NULL && txn->spilled->run_count > s->run_count) {
+        TRY(lsm__spill_cut(txn, s->run_count, err));
+        txn->ops_before = s->op_count; /* the batch was spilled behind it: s->ops_size is 0 */
+        lsm__txn_forget_index(txn);
+    } else if (txn->indexed > s->ops_size) {
+        lsm__txn_forget_index(txn);
+    }
     txn->ops.size = s->ops_size;
     txn->op_count = s->op_count;
     free_savepoints(txn, s);
-    return BASIN_OK;
+out:
+    return st;
 }
 
 basin_status

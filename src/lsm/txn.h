@@ -6,8 +6,11 @@
  *
  *   begin -> [put, get, ...] -> commit | abort        every arrow ends the handle
  *
- * (T1) the index holds exactly the first `indexed` bytes of ops, with local seqnos from 1.
- * (T2) memory that reads returned lives in `arena`, in the version or in a kept index, until end.
+ * When the operations grow over a limit they are spilled (spill.c), and ops begins anew.
+ *
+ * (T1) the index holds exactly the first `indexed` bytes of ops; operations are numbered from 1,
+ *      and those numbers are its seqnos.
+ * (T2) memory that reads returned lives in `arena` or in the version, until end.
  */
 #ifndef LSM_TXN_H
 #define LSM_TXN_H
@@ -16,8 +19,10 @@
 
 struct savepoint {
     struct savepoint *outer;
-    size_t ops_size;
+    size_t ops_size;    /* operations in the batch before it, */
     uint64_t op_count;
+    size_t run_count;   /* ... and runs that were spilled before it */
+    size_t runs_after;  /* while the batch is being spilled: what run_count becomes */
     char name[]; /* NUL-terminated */
 };
 
@@ -29,11 +34,6 @@ struct read_item {
 
 struct read_block;
 
-struct kept_index {
-    struct memtable *table;
-    struct kept_index *next;
-};
-
 struct lsm_txn {
     struct lsm *db;
     enum lsm_mode mode;
@@ -43,12 +43,15 @@ struct lsm_txn {
     struct snapshot snapshot;
     struct version *version;
     struct buf ops;
-    uint64_t op_count;
+    uint64_t op_count;      /* spilled ones too */
+    uint64_t ops_before;    /* ... those alone */
+    size_t range_ops;       /* range deletes in ops */
     struct memtable *index; /* NULL until a read needs it */
     size_t indexed;
     uint64_t indexed_count;
-    struct kept_index *kept;      /* indexes that were replaced, for what reads returned */
-    struct kept_index *next_kept; /* where the index goes: made with it */
+    struct spilled *spilled; /* NULL: nothing is */
+    uint64_t spill_interrupts; /* when the call that spills or merges began */
+    struct object_id spill_group; /* names this transaction in its strata */
     struct savepoint *savepoints;
     size_t savepoint_count;
     struct arena arena;
@@ -63,10 +66,10 @@ basin_status lsm__txn_add_op(struct lsm_txn *txn, const struct op *op, basin_err
 basin_status lsm__put_large(struct lsm_txn *txn, struct bytes key, struct bytes value,
                             basin_error *err);
 basin_status lsm__txn_finish_values(struct lsm_txn *txn, basin_error *err);
-/* The index cannot forget: it is kept for what reads returned, and built anew when needed. */
-void lsm__txn_keep_index(struct lsm_txn *txn);
 /* Builds the index up to the present. */
 basin_status lsm__txn_index(struct lsm_txn *txn, basin_error *err);
+void lsm__txn_forget_index(struct lsm_txn *txn);
+void lsm__txn_free_savepoints(struct lsm_txn *txn);
 /* Remembers that [lower, upper) was read; copies. */
 basin_status lsm__txn_read_range(struct lsm_txn *txn, struct bytes lower, struct bytes upper,
                                  bool unbounded, basin_error *err);

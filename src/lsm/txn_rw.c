@@ -3,7 +3,7 @@
 /*
  * Reads and writes inside a transaction, and the validation of what was read.
  */
-#include "lsm/txn.h"
+#include "lsm/spill.h"
 
 enum { READS_MAX = 200000, READ_BLOCK_ITEMS = 64, EXACT_ENTRIES_MAX = 1000 };
 
@@ -32,18 +32,13 @@ lsm__txn_add_op(struct lsm_txn *txn, const struct op *op, basin_error *err)
     if (txn->mode == LSM_READ)
         FAIL(err, BASIN_MISUSE, "a write in a reading transaction");
     TRY(lsm__key_check(op->key, err));
-    if (txn->ops.size + op->key.size + op->value.size > txn->db->o.mem_limit / 2) {
-        st = error_set(err, BASIN_LIMIT, "a transaction of %zu bytes: mem_limit allows %llu",
-                       txn->ops.size + op->key.size + op->value.size,
-                       (unsigned long long)txn->db->o.mem_limit / 2);
-        error_hint(err, "commit in parts, use a bulk load, or raise mem_limit");
-        goto out;
-    }
+    TRY(lsm__spill_room(txn, op->key.size + op->value.size, err));
     if (lsm__op_put(&txn->ops, op) != BASIN_OK) {
         FAIL(err, BASIN_NO_MEM, "no memory for an operation of %zu bytes",
              op->key.size + op->value.size);
     }
     txn->op_count++;
+    txn->range_ops += op->kind == OP_DELETE_RANGE || op->kind == OP_DELETE_FROM;
 out:
     return st;
 }
@@ -99,14 +94,12 @@ out:
 /* ------------------------------------------------------------------ reads */
 
 void
-lsm__txn_keep_index(struct lsm_txn *txn)
+lsm__txn_forget_index(struct lsm_txn *txn)
 {
-    *txn->next_kept = (struct kept_index){ txn->index, txn->kept };
-    txn->kept = txn->next_kept;
-    txn->next_kept = NULL;
+    memtable_unref(txn->index);
     txn->index = NULL;
     txn->indexed = 0;
-    txn->indexed_count = 0;
+    txn->indexed_count = txn->ops_before;
 }
 
 basin_status
@@ -118,19 +111,14 @@ lsm__txn_index(struct lsm_txn *txn, basin_error *err)
 
     if (txn->indexed == txn->ops.size)
         goto out;
-    if (txn->next_kept == NULL)
-        txn->next_kept = arena_alloc(&txn->arena, sizeof(*txn->next_kept));
-    if (txn->next_kept == NULL)
-        FAIL(err, BASIN_NO_MEM, "no memory for an index of the transaction");
     if (txn->index == NULL) {
-        txn->indexed = 0;
-        txn->indexed_count = 0;
+        lsm__txn_forget_index(txn);
         TRY(memtable_new(txn->db->mem, lsm__fold_table(txn->db), &txn->index, err));
     }
     rest = bytes_of(txn->ops.data + txn->indexed, txn->ops.size - txn->indexed);
     st = lsm__apply_ops(txn->index, rest, txn->indexed_count + 1, &next, err);
-    if (st != BASIN_OK) { /* half applied: the next read starts over */
-        lsm__txn_keep_index(txn);
+    if (st != BASIN_OK) { /* half applied: drop it, the next read starts over */
+        lsm__txn_forget_index(txn);
         goto out;
     }
     txn->indexed = txn->ops.size;
@@ -215,7 +203,7 @@ find(struct lsm_txn *txn, struct bytes key, struct lsm_found *f, basin_error *er
     TRY(lsm__key_check(key, err));
     TRY(note_key(txn, key, err));
     TRY(lsm__txn_index(txn, err));
-    st = lsm__get(txn->version, txn->index, key, txn->snapshot.seqno, f, err);
+    st = lsm__get(txn->version, txn->index, txn->spilled, key, txn->snapshot.seqno, f, err);
 out:
     return st;
 }

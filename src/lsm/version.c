@@ -341,6 +341,7 @@ lsm__stratum_use(struct lsm_stratum *ls, struct stratum **out, basin_error *err)
              (unsigned long long)size, (unsigned long long)ls->size);
     }
     lsm__read_options(db, ls->id, &options);
+    options.seqno_max = ls->seqno_max; /* loads and spills are written before they have theirs */
     TRY(stratum_open(from, &options, &s, err));
     if (!is_described(ls, stratum_summary_of(s))) {
         stratum_close(s);

@@ -78,6 +78,21 @@ struct version {
     struct lsm_stratum **strata; /* all, grouped by run */
 };
 
+/*
+ * What a transaction has spilled: runs of strata that nobody else knows, with the numbers of its
+ * operations as seqnos. Immutable and counted; confined like its transaction.
+ */
+struct spilled {
+    struct lsm *db;
+    uint32_t ref_count;
+    size_t run_count;
+    struct lsm_run *runs; /* newest first; what a later one says hides the earlier ones (V1, V3) */
+    size_t stratum_count;
+    struct lsm_stratum **strata; /* counted references, grouped by run */
+};
+void lsm__spilled_ref(struct spilled *p);
+void lsm__spilled_unref(struct spilled *p); /* takes NULL */
+
 /* Opens on first use; then lock-free. The stratum stays open as long as ls. */
 basin_status lsm__stratum_use(struct lsm_stratum *ls, struct stratum **out, basin_error *err);
 
@@ -94,23 +109,24 @@ bool lsm__passes_over(const struct lsm *db, basin_status st);
 const struct lsm_operator *lsm__operator(const struct lsm *db, uint8_t number);
 
 /*
- * Value of key at snapshot in version v, extra (a transaction's own memtable; may be NULL) first,
- * with all of extra visible. Range tombstones and merges are resolved.
+ * Value of key at snapshot in version v, a transaction's own operations first: extra, its memtable,
+ * and what it has spilled; both may be NULL, all of them is visible. Range tombstones and merges
+ * are resolved.
  */
 struct lsm_found {
     enum entry_kind kind;   /* ENTRY_PUT or ENTRY_REF */
     struct bytes value;     /* of a put: see `in_place`; of a ref: the reference bytes */
     uint64_t seqno;         /* of the newest part */
-    bool in_place;          /* value lies in a memtable or a map, as long as the version; else in
-                               `held` or `scratch` */
+    bool in_place;          /* value lies in a memtable or a map of the version: lives as long; else
+                               in a pinned page, the own operations or `scratch` */
     struct stratum *stratum; /* pinned page: release with lsm__found_release */
     struct stratum_hit hit;
     struct buf scratch;     /* merged result */
 };
 /* Zero-initialises f, except scratch.mem which it sets. NOT_FOUND is an ordinary result;
  * UNKNOWN_OPERATOR names number and key. Counts db's gets. */
-basin_status lsm__get(struct version *v, struct memtable *extra, struct bytes key,
-                      uint64_t snapshot, struct lsm_found *f, basin_error *err);
+basin_status lsm__get(struct version *v, struct memtable *extra, const struct spilled *spilled,
+                      struct bytes key, uint64_t snapshot, struct lsm_found *f, basin_error *err);
 void lsm__found_release(struct lsm_found *f);
 
 /* Cursors over a stratum, and over a run (which opens strata as it meets them). They hold no
@@ -144,7 +160,8 @@ struct view;
 struct view_options {
     struct version *version;  /* borrowed; the caller keeps it */
     struct memtable *extra;   /* may be NULL; wholly visible */
-    uint64_t extra_snapshot;  /* versions of extra up to this number are seen */
+    const struct spilled *spilled; /* may be NULL; older than extra, with the same numbers */
+    uint64_t extra_snapshot;  /* what of both is numbered up to this is seen */
     uint64_t snapshot;
     const struct lsm_range *range; /* NULL = everything; copied */
     const basin_allocator *mem;

@@ -35,7 +35,7 @@ struct view {
     struct buf lower, upper;
     struct tournament t;
     struct known_cover *covers; /* one per source */
-    size_t extra_count;         /* sources of `extra`: 0 or 1 */
+    size_t extra_count;         /* sources of the transaction's own */
     bool any_ranges;
     bool valid;
     bool key_fixed;             /* the key does not move with its source */
@@ -420,7 +420,7 @@ take_key(struct view *w, bool *shown, basin_error *err)
     }
     if (hider != SIZE_MAX)
         TRY(skip_cover_back(w, hider, err));
-    if (hider != SIZE_MAX || move_count > 1)
+    if (hider != SIZE_MAX || move_count > 1 || (move_count == 1 && last != w->t.losers[0]))
         play(w, false);
     else if (move_count == 1)
         tournament_replay(&w->t, last);
@@ -681,25 +681,38 @@ run_matters(const struct view *w, const struct lsm_run *run)
     return i < run->count && !behind_upper(w, buf_bytes(&run->strata[i]->first_key));
 }
 
+static basin_status
+add_run(struct view *w, const struct lsm_run *run, struct icur **sources, size_t *count,
+        basin_error *err)
+{
+    basin_status st = BASIN_OK;
+
+    if (!run_matters(w, run))
+        return BASIN_OK;
+    TRY(lsm__run_icur(run, w->mem, &sources[*count], err));
+    lsm__run_limit(sources[*count], &w->range);
+    ++*count;
+out:
+    return st;
+}
+
 /* All sources, newest first; *count of them are made also on failure. */
 static basin_status
 open_sources(struct view *w, struct icur **sources, size_t *count, basin_error *err)
 {
     basin_status st = BASIN_OK;
     const struct version *v = w->sight.version;
+    const struct spilled *own = w->sight.spilled;
 
     if (w->sight.extra != NULL)
         TRY(add_memtable(w, w->sight.extra, sources, count, err));
+    for (size_t i = 0; own != NULL && i < own->run_count; i++)
+        TRY(add_run(w, &own->runs[i], sources, count, err));
     w->extra_count = *count;
     for (size_t i = 0; i < v->mem_count; i++)
         TRY(add_memtable(w, v->mems[i], sources, count, err));
-    for (size_t i = 0; i < v->run_count; i++) {
-        if (!run_matters(w, &v->runs[i]))
-            continue;
-        TRY(lsm__run_icur(&v->runs[i], w->mem, &sources[*count], err));
-        lsm__run_limit(sources[*count], &w->range);
-        ++*count;
-    }
+    for (size_t i = 0; i < v->run_count; i++)
+        TRY(add_run(w, &v->runs[i], sources, count, err));
 out:
     return st;
 }
@@ -709,7 +722,8 @@ view_fill(struct view *w, basin_error *err)
 {
     basin_status st;
     const struct version *v = w->sight.version;
-    size_t most = 1 + v->mem_count + v->run_count, count = 0;
+    size_t own = w->sight.spilled != NULL ? w->sight.spilled->run_count : 0;
+    size_t most = 1 + own + v->mem_count + v->run_count, count = 0;
     struct icur **sources = mem_new(w->mem, most * sizeof(*sources));
 
     if (sources == NULL)
@@ -747,8 +761,8 @@ lsm__view_open(const struct view_options *options, struct view **out, basin_erro
     if (w == NULL)
         FAIL(err, BASIN_NO_MEM, "no memory for a cursor");
     w->mem = options->mem;
-    w->sight = (struct sight){ options->version, options->extra, options->extra_snapshot,
-                               options->snapshot };
+    w->sight = (struct sight){ options->version, options->extra, options->spilled,
+                               options->extra_snapshot, options->snapshot };
     buf_init(&w->lower, w->mem);
     buf_init(&w->upper, w->mem);
     buf_init(&w->key_buf, w->mem);

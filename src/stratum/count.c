@@ -52,10 +52,11 @@ stratum_ranges_changed_since(const struct stratum *s, struct bytes begin, struct
 }
 
 static bool
-children_changed(const struct node *n, uint32_t first, uint32_t last, uint64_t since)
+children_changed(const struct stratum *s, const struct node *n, uint32_t first, uint32_t last,
+                 uint64_t since)
 {
     for (uint32_t i = first; i <= last && i < n->count; i++)
-        if (node_seqno(n, i) > since)
+        if (node_seqno(n, i) + s->seqno_base > since)
             return true;
     return false;
 }
@@ -71,12 +72,12 @@ group_changed(struct stratum *s, uint32_t group, const struct place *from, const
     uint32_t first, last;
     basin_status st = BASIN_OK;
 
-    if (node_seqno(&s->root, group) <= since)
+    if (node_seqno(&s->root, group) + s->seqno_base <= since)
         return BASIN_OK;
     TRY(stratum__pin_index(s, group, &page, &index, err));
     first = from ? node_search(&index, from, 0, &compares) : 0;
     last = to ? node_search(&index, to, 0, &compares) : index.count - 1;
-    *changed = children_changed(&index, first, last, since);
+    *changed = children_changed(s, &index, first, last, since);
 out:
     stratum__unpin(&page);
     return st;
@@ -92,7 +93,7 @@ stratum_changed_since(struct stratum *s, struct bytes begin, struct bytes end, b
     basin_status st = BASIN_OK;
 
     *changed = false;
-    if (s->footer.seqno_max <= since || (!unbounded && bytes_compare(begin, end) >= 0))
+    if (s->summary.seqno_max <= since || (!unbounded && bytes_compare(begin, end) >= 0))
         return BASIN_OK;
     *changed = stratum_ranges_changed_since(s, begin, end, unbounded, since);
     if (*changed || s->footer.leaves == 0)
@@ -102,7 +103,7 @@ stratum_changed_since(struct stratum *s, struct bytes begin, struct bytes end, b
     TRY(group_changed(s, first, &from, !unbounded && last == first ? &to : NULL, since, changed,
                       err));
     if (!*changed && last > first + 1)
-        *changed = children_changed(&s->root, first + 1, last - 1, since);
+        *changed = children_changed(s, &s->root, first + 1, last - 1, since);
     if (!*changed && last > first)
         TRY(group_changed(s, last, NULL, unbounded ? NULL : &to, since, changed, err));
 out:
@@ -127,7 +128,7 @@ group_fences(struct stratum *s, uint32_t group, struct buf *key, stratum_fence_f
         row.separator = bytes_of(key->data, node_separator(&index, i, key->data));
         row.entries_before = f.entries;
         row.deletes_before = f.deletes;
-        row.seqno_max = f.seqno_max;
+        row.seqno_max = f.seqno_max + s->seqno_base;
         row.at = f.at;
         row.stored_size = f.size;
         TRY(fn(ctx, &row));

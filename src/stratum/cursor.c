@@ -123,7 +123,7 @@ show_entry(struct stratum_cursor *c, uint32_t at, size_t agree)
     struct entry *e = &c->entry;
 
     c->at = at;
-    e->seqno = leaf_seqno(l, at);
+    e->seqno = leaf_seqno(l, at) + c->s->seqno_base;
     if (l->kind == BLOCK_POINT) {
         struct slot slot = leaf_slot(l, at);
         e->value = slot.value;
@@ -352,7 +352,7 @@ lies_ahead(const struct stratum_cursor *c, const struct place *to)
     if (!c->valid)
         return false;
     order = bytes_compare(c->entry.key, to->key);
-    return order < 0 || (order == 0 && c->entry.seqno > to->snapshot);
+    return order < 0 || (order == 0 && c->entry.seqno - c->s->seqno_base > to->snapshot);
 }
 
 /* A caller may seek to the cursor's own key, which moving would take away. */
@@ -428,7 +428,8 @@ basin_status
 stratum_cursor_seek_ge(struct stratum_cursor *c, struct bytes key, uint64_t snapshot,
                        basin_error *err)
 {
-    struct place to = { key, snapshot, false };
+    uint64_t base = c->s->seqno_base;
+    struct place to = { key, snapshot > base ? snapshot - base : 0, false };
     bool ahead = lies_ahead(c, &to);
     uint32_t at;
     basin_status st;

@@ -75,7 +75,7 @@ static void
 fill_hit(struct lookup *k, uint32_t i, struct stratum_hit *hit)
 {
     hit->entry.key = k->to.key;
-    hit->entry.seqno = leaf_seqno(&k->leaf, i);
+    hit->entry.seqno = leaf_seqno(&k->leaf, i) + k->s->seqno_base;
     if (k->leaf.kind == BLOCK_POINT) {
         struct slot slot = leaf_slot(&k->leaf, i);
         hit->entry.value = slot.value;
@@ -85,6 +85,13 @@ fill_hit(struct lookup *k, uint32_t i, struct stratum_hit *hit)
     }
     hit->pin = k->leaf_page.pin;
     k->leaf_page.pin = NULL; /* given away */
+}
+
+/* Seqnos inside lack the base. One below it sees nothing: the caller finds that out. */
+static uint64_t
+stored_snapshot(const struct stratum *s, uint64_t snapshot)
+{
+    return snapshot > s->seqno_base ? snapshot - s->seqno_base : 0;
 }
 
 uint64_t
@@ -97,7 +104,7 @@ struct stratum_aim
 stratum_aim_at(struct stratum *s, struct bytes key, uint64_t snapshot, uint64_t hash)
 {
     struct stratum_aim a = { .s = s, .hash = hash };
-    struct place to = { key, snapshot, false };
+    struct place to = { key, stored_snapshot(s, snapshot), false };
     uint64_t compares = 0, at;
     uint32_t size;
 
@@ -129,14 +136,17 @@ stratum_get_aimed(const struct stratum_aim *aim, struct bytes key, uint64_t snap
                   struct stratum_hit *hit, basin_error *err)
 {
     struct stratum *s = aim->s;
-    struct lookup k = {
-        .s = s, .to = { key, snapshot, false }, .hash = aim->hash, .group = aim->group
-    };
+    struct lookup k = { .s = s,
+                        .to = { key, stored_snapshot(s, snapshot), false },
+                        .hash = aim->hash,
+                        .group = aim->group };
     uint32_t i, found = UINT32_MAX;
     bool maybe;
     basin_status st = BASIN_NOT_FOUND;
 
     *hit = (struct stratum_hit){ 0 };
+    if (snapshot < s->seqno_base)
+        return BASIN_NOT_FOUND;
     TRY(filter_allows(&k, &maybe, err));
     if (maybe) {
         TRY(stratum__pin_index(s, k.group, &k.index_page, &k.index, err));

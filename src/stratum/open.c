@@ -237,7 +237,7 @@ load_ranges(struct stratum *s, basin_error *err)
         struct range_tombstone *t = &s->ranges[i];
         uint8_t flag = rd_u8(&r);
         t->unbounded = flag == 1;
-        t->seqno = rd_u64(&r);
+        t->seqno = rd_u64(&r) + s->seqno_base;
         t->begin = rd_leb_bytes(&r);
         t->end = t->unbounded ? BYTES_NULL : rd_leb_bytes(&r);
         if (!rd_ok(&r) || flag > 1 || !range_follows(i ? t - 1 : NULL, t))
@@ -338,8 +338,8 @@ fill_summary(struct stratum *s)
     sum->merges = f->merges;
     sum->range_tombstones = f->range_tombstones;
     sum->refs = f->refs;
-    sum->seqno_min = f->seqno_min;
-    sum->seqno_max = f->seqno_max;
+    sum->seqno_min = f->seqno_min + s->seqno_base;
+    sum->seqno_max = f->seqno_max + s->seqno_base;
     sum->raw_bytes = f->raw_bytes;
     sum->size = s->source->size;
     sum->pages = f->leaves;
@@ -367,6 +367,10 @@ stratum_open(struct source *from, const struct stratum_read_options *options, st
     if (st != BASIN_OK)
         FAIL(err, st, "stratum %s: %s", from->name, inner.what);
     TRY(check_owner(s, err));
+    if (options->seqno_max && options->seqno_max < s->footer.seqno_max)
+        FAIL(err, BASIN_CORRUPT, "stratum %s: seqno %llu lies above %llu", from->name,
+             (unsigned long long)s->footer.seqno_max, (unsigned long long)options->seqno_max);
+    s->seqno_base = options->seqno_max ? options->seqno_max - s->footer.seqno_max : 0;
     TRY(fit_tail(s, err));
     TRY(load_props(s, err));
     TRY(load_root(s, err));

@@ -18,6 +18,7 @@ struct stratum {
     struct stratum_read_options options;
     struct block_form form;
     struct footer footer;
+    uint64_t seqno_base; /* what is shown is larger than what is stored by this */
     struct stratum_summary summary;
     struct bytes meta;
 

@@ -154,6 +154,8 @@ struct stratum_read_options {
     struct stratum_counters *counters; /* may be NULL */
     bool no_map;                       /* read through the cache although the source maps */
     bool verify_always;                /* check a mapped page's checksum at every touch */
+    uint64_t seqno_max; /* 0: as stored. Else what the largest stored seqno counts as: every other
+                           one is shown larger by the same difference */
 };
 
 struct stratum;

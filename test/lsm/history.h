@@ -142,7 +142,7 @@ player_follow(struct player *p)
     while ((st = lsm_feed_next(p->feed, &change, &r->err)) == BASIN_OK) {
         if (change.kind != LSM_CHANGE_LOAD)
             assert_int_equal(change.seqno, seqno + 1);
-        seqno = change.seqno;
+        seqno = change.kind == LSM_CHANGE_SPILL ? change.commit_seqno : change.seqno;
     }
     rig_status(r, st, BASIN_END);
     assert_in_range(seqno, MAX_OF(p->held, r->durable), r->seqno);
@@ -176,18 +176,20 @@ player_feed(struct player *p)
 
 /* ------------------------------------------------------------------ special commits */
 
-/* Commits enough to fill a log, so that the epoch rolls. */
+/* A commit that fills a log, so that the epoch rolls, or, by itself, would be spilled. */
 static inline void
 player_fill(struct player *p)
 {
     struct rig *r = &p->r;
     uint8_t data[WALK_KEY_SIZE];
     struct lsm_txn *txn;
-    uint64_t next = r->seqno + 1, seqno;
+    uint64_t next = r->seqno + 1, seqno, spill_size = r->db->o.spill_size;
     size_t n = (size_t)MIN_OF(r->o.value_threshold - 1, (uint64_t)2900);
 
     if (n < 2000)
         return; /* would take too many */
+    if (!rig_chance(r, 5))
+        r->db->o.spill_size = UINT64_MAX;
     rig_begin(r, LSM_WRITE, &r->txn);
     txn = r->txn;
     for (size_t i = 0; i < LOG_SIZE_START / n; i++) {
@@ -203,6 +205,7 @@ player_fill(struct player *p)
     rig_ok(r, lsm_commit(txn, false, &seqno, &r->err));
     assert_int_equal(seqno, next - 1);
     r->seqno = seqno;
+    r->db->o.spill_size = spill_size;
 }
 
 /* Small puts and deletes, which need nothing done before they are submitted. */
@@ -235,7 +238,7 @@ player_group(struct player *p)
     uint64_t next = r->seqno + 1, seqno;
     bool durable = rig_chance(r, 3);
 
-    if (db->tail_unsafe)
+    if (db->tail_unsafe || db->o.spill_size < 2000)
         return;
     rig_begin(r, LSM_WRITE, &p->follower);
     player_small_changes(p, p->follower, &next);
@@ -272,7 +275,7 @@ player_step(struct player *p)
     struct rig *r = &p->r;
     uint64_t dice = chance_below(&r->c, 100);
 
-    if (dice < 75) {
+    if (dice < 73) {
         rig_step(r);
     } else if (dice < 78) {
         player_fill(p);

@@ -125,6 +125,7 @@ rig_random_options(struct rig *r)
         .stratum_size = (4 * KIB) << chance_below(&r->c, 5),
         .value_threshold = rig_chance(r, 2) ? 300 : 3000,
         .log_size_max = LOG_SIZE_START,
+        .spill_size = rig_chance(r, 2) ? 0 : UINT64_C(100) << chance_below(&r->c, 8),
         .page_size = pages[chance_below(&r->c, COUNT_OF(pages))],
         .level_factor = 2 + (uint32_t)chance_below(&r->c, 2),
         .level0_runs = 2 + (uint32_t)chance_below(&r->c, 4),

@@ -293,7 +293,7 @@ expect_content(struct bytes key, uint64_t snapshot, const char *want)
     struct lsm_found f;
     struct bytes value;
     enum entry_kind kind;
-    basin_status st = lsm__get(world_version(&w), NULL, key, snapshot, &f, &w.err);
+    basin_status st = lsm__get(world_version(&w), NULL, NULL, key, snapshot, &f, &w.err);
     struct view *v = open_view(NULL, snapshot);
 
     assert_status(&w, st, want ? BASIN_OK : BASIN_NOT_FOUND);
@@ -416,7 +416,7 @@ a_missing_operator_is_named(void **state)
     struct entry e = { BYTES_LIT("b"), bytes_of(operand, 2), 2, ENTRY_MERGE };
     assert_ok(&w, memtable_add(m, &e, &w.err));
     put(m, BYTES_LIT("c"), BYTES_LIT("3"), 3);
-    assert_status(&w, lsm__get(world_version(&w), NULL, e.key, 3, &f, &w.err),
+    assert_status(&w, lsm__get(world_version(&w), NULL, NULL, e.key, 3, &f, &w.err),
                   BASIN_UNKNOWN_OPERATOR);
     assert_non_null(strstr(w.err.what, "99"));
     assert_non_null(strstr(w.err.what, "key 62"));
@@ -491,7 +491,7 @@ filters_come_before_pages(void **state)
     for (size_t i = 0; i < 5000; i++) {
         basin_status want = i % 2 == 0 && i < 100 ? BASIN_OK : BASIN_NOT_FOUND;
         struct bytes k = number_key("k", i, key);
-        assert_status(&w, lsm__get(world_version(&w), NULL, k, UINT64_MAX, &f, &w.err), want);
+        assert_status(&w, lsm__get(world_version(&w), NULL, NULL, k, UINT64_MAX, &f, &w.err), want);
         lsm__found_release(&f);
     }
     assert_true(atomic_load(&w.db.counters.filter_rejects) - rejects >= 4900);
@@ -520,14 +520,14 @@ damage_hides_no_other_keys(void **state)
     put(m, BYTES_LIT("d"), BYTES_LIT("6"), 6);
     atomic_store(&w.runs[0].strata[0]->damaged, true);
     struct version *version = world_version(&w);
-    assert_ok(&w, lsm__get(version, NULL, BYTES_LIT("a"), 9, &f, &w.err));
+    assert_ok(&w, lsm__get(version, NULL, NULL, BYTES_LIT("a"), 9, &f, &w.err));
     lsm__found_release(&f);
-    assert_ok(&w, lsm__get(version, NULL, BYTES_LIT("e"), 9, &f, &w.err));
+    assert_ok(&w, lsm__get(version, NULL, NULL, BYTES_LIT("e"), 9, &f, &w.err));
     lsm__found_release(&f);
-    assert_ok(&w, lsm__get(version, NULL, BYTES_LIT("d"), 9, &f, &w.err));
+    assert_ok(&w, lsm__get(version, NULL, NULL, BYTES_LIT("d"), 9, &f, &w.err));
     lsm__found_release(&f);
     memset(&w.err, 0, sizeof w.err);
-    assert_status(&w, lsm__get(version, NULL, BYTES_LIT("c"), 9, &f, &w.err), BASIN_CORRUPT);
+    assert_status(&w, lsm__get(version, NULL, NULL, BYTES_LIT("c"), 9, &f, &w.err), BASIN_CORRUPT);
     assert_non_null(strstr(w.err.what, "strata/1-2"));
     lsm__found_release(&f);
     struct view *v = open_view(NULL, 9);
@@ -614,7 +614,8 @@ survives_each_allocation_failure(void **state)
         enum entry_kind kind;
         size_t keys = 0, failures = 0;
         test_memory_refuse(&w.memory, refused);
-        basin_status st = lsm__get(o.version, NULL, BYTES_LIT("many"), UINT64_MAX, &f, &w.err);
+        basin_status st =
+            lsm__get(o.version, NULL, NULL, BYTES_LIT("many"), UINT64_MAX, &f, &w.err);
         assert_true(st == BASIN_OK || st == BASIN_NO_MEM);
         lsm__found_release(&f);
         st = lsm__view_open(&o, &v, &w.err);

@@ -169,7 +169,7 @@ walk_check_get(struct walk *k, struct oracle *o, struct memtable *extra, uint64_
     struct lsm_found f;
     struct bytes value;
     enum oracle_answer want = oracle_get(o, key, oracle_snapshot, &value);
-    basin_status st = lsm__get(world_version(k->w), extra, key, snapshot, &f, &k->w->err);
+    basin_status st = lsm__get(world_version(k->w), extra, NULL, key, snapshot, &f, &k->w->err);
 
     if (want == ORACLE_UNRESOLVED) {
         assert_true(st == BASIN_UNKNOWN_OPERATOR || st == BASIN_CORRUPT);
