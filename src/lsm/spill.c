@@ -23,11 +23,11 @@
 #include "lsm/values.h"
 
 enum {
-    OP_WEIGHT = 64,     /* memory that an operation takes in the index beside its bytes */
-    MERGE_RUNS = 16,    /* of about one size that become one */
+    OP_WEIGHT = 64,  /* memory that an operation takes in the index beside its bytes */
+    MERGE_RUNS = 16, /* of about one size that become one */
     MERGE_RUNS_MAX = 64,
-    RUNS_MAX = 128,     /* from which runs of any size are merged */
-    COMMIT_RUNS = 8     /* at most, in a commit */
+    RUNS_MAX = 128, /* from which runs of any size are merged */
+    COMMIT_RUNS = 8 /* at most, in a commit */
 };
 
 /* ------------------------------------------------------------------ runs */
@@ -151,8 +151,8 @@ join(struct lsm *db, const struct lsm_run *run, struct lsm_stratum *const *strat
 
 /* A new newest run, joined with the one before when `may_join` and they do not overlap. */
 static basin_status
-append(struct lsm *db, const struct spilled *old, bool may_join,
-       struct lsm_stratum *const *strata, size_t n, struct spilled **out, basin_error *err)
+append(struct lsm *db, const struct spilled *old, bool may_join, struct lsm_stratum *const *strata,
+       size_t n, struct spilled **out, basin_error *err)
 {
     basin_status st;
     struct lsm_stratum **all = NULL;
@@ -201,10 +201,16 @@ write_strata(struct lsm_txn *txn, struct icur *source, const struct range_tombst
     struct output *output = NULL;
     struct range_tombstone *kept = NULL;
     size_t kept_count = 0;
-    struct rules_options rules = { .db = db, .snapshots = &newest, .snapshot_count = 1,
-                                   .cancelled = cancelled, .cancel_ctx = txn, .source = source };
-    struct output_options options = { .db = db, .group = group_of(txn),
-                                      .consumed = consumed, .consumed_count = consumed_count,
+    struct rules_options rules = { .db = db,
+                                   .snapshots = &newest,
+                                   .snapshot_count = 1,
+                                   .cancelled = cancelled,
+                                   .cancel_ctx = txn,
+                                   .source = source };
+    struct output_options options = { .db = db,
+                                      .group = group_of(txn),
+                                      .consumed = consumed,
+                                      .consumed_count = consumed_count,
                                       .size_max = db->o.stratum_size };
 
     TRY(lsm__rules_ranges(&rules, raw, raw_count, &kept, &kept_count, err));
@@ -603,7 +609,9 @@ publish(struct lsm_txn *txn, uint64_t *seqno, bool *logged, basin_error *err)
     basin_status st;
     struct lsm *db = txn->db;
     struct edit edit;
-    struct request r = { .kind = REQUEST_EDIT, .edit = &edit, .call = name_strata,
+    struct request r = { .kind = REQUEST_EDIT,
+                         .edit = &edit,
+                         .call = name_strata,
                          .txn = txn->check_reads ? txn : NULL };
     struct publish_work w = { txn, &r };
 
@@ -627,8 +635,9 @@ gather(struct lsm_txn *txn, basin_error *err)
     basin_status st = BASIN_OK;
 
     while (txn->spilled->run_count > COMMIT_RUNS)
-        TRY(merge_runs(txn, MIN_OF(txn->spilled->run_count - COMMIT_RUNS + 1,
-                                   (size_t)MERGE_RUNS_MAX), err));
+        TRY(merge_runs(txn,
+                       MIN_OF(txn->spilled->run_count - COMMIT_RUNS + 1, (size_t)MERGE_RUNS_MAX),
+                       err));
 out:
     return st;
 }

@@ -235,6 +235,7 @@ lsm_begin(struct lsm *db, const struct lsm_begin *how, struct lsm_txn **out, bas
     txn->check_reads = how->mode == LSM_WRITE && !how->no_read_check;
     buf_init(&txn->ops, db->mem);
     arena_init(&txn->arena, db->mem, 512);
+    arena_init(&txn->read_arena, db->mem, 512);
     if (how->mode == LSM_LOCKED) {
         TRY(lsm__writer_enter(db, txn, false, how->timeout_ms, err));
         txn->holds_writer = true;
@@ -247,6 +248,7 @@ out:
         if (txn->holds_writer)
             lsm__writer_leave(db, false);
         arena_release(&txn->arena);
+        arena_release(&txn->read_arena);
         mem_free(db->mem, txn, sizeof(*txn));
     }
     return st;
@@ -319,6 +321,7 @@ txn_free(struct lsm_txn *txn)
     free_savepoints(txn, NULL);
     buf_release(&txn->ops);
     arena_release(&txn->arena);
+    arena_release(&txn->read_arena);
     mem_free(db->mem, txn, sizeof(*txn));
 }
 

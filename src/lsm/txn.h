@@ -32,7 +32,12 @@ struct read_item {
     bool unbounded;
 };
 
-struct read_block;
+enum { READ_BLOCK_ITEMS = 64 };
+struct read_block {
+    struct read_block *next;
+    size_t count;
+    struct read_item items[READ_BLOCK_ITEMS];
+};
 
 struct lsm_txn {
     struct lsm *db;
@@ -55,8 +60,9 @@ struct lsm_txn {
     struct savepoint *savepoints;
     size_t savepoint_count;
     struct arena arena;
-    struct read_block *reads;
-    size_t read_count;
+    struct read_block *reads; /* in read_arena */
+    size_t read_count, read_bytes;
+    struct arena read_arena;
     bool reads_everything; /* more than are kept apart: any change conflicts */
     size_t open_count;     /* cursors and streams */
     struct value_out *values;

@@ -5,13 +5,7 @@
  */
 #include "lsm/spill.h"
 
-enum { READS_MAX = 200000, READ_BLOCK_ITEMS = 64, EXACT_ENTRIES_MAX = 1000 };
-
-struct read_block {
-    struct read_block *next;
-    size_t count;
-    struct read_item items[READ_BLOCK_ITEMS];
-};
+enum { EXACT_ENTRIES_MAX = 1000 };
 
 basin_status
 lsm__key_check(struct bytes key, basin_error *err)
@@ -138,36 +132,6 @@ copy_to_arena(struct lsm_txn *txn, struct bytes from, struct bytes *to, basin_er
         memcpy(p, from.data, from.size);
     *to = bytes_of(p, from.size);
     return BASIN_OK;
-}
-
-basin_status
-lsm__txn_read_range(struct lsm_txn *txn, struct bytes lower, struct bytes upper, bool unbounded,
-                    basin_error *err)
-{
-    basin_status st = BASIN_OK;
-    struct read_block *b = txn->reads;
-    struct read_item item = { .unbounded = unbounded };
-
-    if (!txn->check_reads || txn->reads_everything)
-        goto out;
-    if (txn->read_count >= READS_MAX) {
-        txn->reads_everything = true;
-        goto out;
-    }
-    TRY(copy_to_arena(txn, lower, &item.lower, err));
-    TRY(copy_to_arena(txn, upper, &item.upper, err));
-    if (b == NULL || b->count == READ_BLOCK_ITEMS) {
-        b = arena_alloc(&txn->arena, sizeof(*b));
-        if (b == NULL)
-            FAIL(err, BASIN_NO_MEM, "no memory to note what was read");
-        b->next = txn->reads;
-        b->count = 0;
-        txn->reads = b;
-    }
-    b->items[b->count++] = item;
-    txn->read_count++;
-out:
-    return st;
 }
 
 /* A single key is the range [key, key 00). */

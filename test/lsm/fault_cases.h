@@ -130,6 +130,22 @@ case_commit_stream(struct rig *r)
                             .from = 2, .count = 2, .size = 7000, .stream = true, .durable = true });
 }
 
+/* Every few operations are a stratum of their own; there are more than a commit may publish. */
+static inline basin_status
+case_commit_spilled(struct rig *r)
+{
+    basin_status st;
+    uint64_t spill_size = r->db->o.spill_size;
+
+    r->db->o.spill_size = 300;
+    TRY(fault_commit(r, &(struct fault_change){ .from = 2, .count = 20, .size = 100 }));
+    TRY(fault_commit(r, &(struct fault_change){
+                            .from = 2, .count = 3, .size = 5000, .durable = true, .locked = true }));
+out:
+    r->db->o.spill_size = spill_size;
+    return st;
+}
+
 /* The log is at its end. */
 static inline void
 fill_log(struct rig *r)
@@ -293,6 +309,7 @@ static const struct fault_case fault_cases[] = {
     { "commit, buffered", fault_fill, case_commit_buffered, true },
     { "commit, buffered, not mapped", fault_fill, case_commit_buffered, false },
     { "commit, durable", fault_fill, case_commit_durable, true },
+    { "commit, spilled", fault_fill, case_commit_spilled, true },
     { "commit, durable, not mapped", fault_fill, case_commit_durable, false },
     { "commit, large values", fault_fill, case_commit_large, true },
     { "commit, stream", fault_fill, case_commit_stream, false },
