@@ -139,8 +139,9 @@ case_commit_spilled(struct rig *r)
 
     r->db->o.spill_size = 300;
     TRY(fault_commit(r, &(struct fault_change){ .from = 2, .count = 20, .size = 100 }));
-    TRY(fault_commit(r, &(struct fault_change){
-                            .from = 2, .count = 3, .size = 5000, .durable = true, .locked = true }));
+    TRY(fault_commit(r,
+                     &(struct fault_change){
+                         .from = 2, .count = 3, .size = 5000, .durable = true, .locked = true }));
 out:
     r->db->o.spill_size = spill_size;
     return st;
