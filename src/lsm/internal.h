@@ -579,7 +579,7 @@ uint64_t lsm__readers_count(struct lsm *db); /* other handles that read */
  * REQUIRES(mu) */
 size_t lsm__values_stale(struct lsm *db, struct object_id *to, size_t most);
 bool lsm__object_among(struct object_id id, const struct object_id *list, size_t count);
-void lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead); /* REQUIRES(mu) */
+basin_status lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead, basin_error *err);
 /* Oldest epoch that a consumer of the change feed may hold; UINT64_MAX when none does. */
 basin_status lsm__feed_keep_epoch(struct lsm *db, uint64_t *epoch, basin_error *err);
 /* Removes strata that no manifest names. */

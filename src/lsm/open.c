@@ -148,7 +148,7 @@ handle_free(struct lsm *db)
 
     if (db->dead_mu != NULL) {
         lsm__lanes_turn(db);
-    lsm__version_unref(db->current);
+        lsm__version_unref(db->current);
         for (size_t i = 0; i < db->immutable_count; i++)
             memtable_unref(db->immutable[i].table);
         memtable_unref(db->active);
@@ -179,32 +179,65 @@ handle_free(struct lsm *db)
 
 /* ------------------------------------------------------------------ the directory */
 
+struct entries {
+    size_t ours, foreign;
+};
+
 static basin_status
 count_entry(void *ctx, const char *name, basin_error *err)
 {
-    size_t *foreign = ctx;
+    struct entries *e = ctx;
     static const char *const ours[] = { "lock", "readers", "strata", "values", "ckpt",
                                         "log",  "head",    "tmp",    "reserve" };
 
     (void)err;
     for (size_t i = 0; i < COUNT_OF(ours); i++)
-        if (strcmp(name, ours[i]) == 0)
+        if (strcmp(name, ours[i]) == 0) {
+            e->ours++;
             return BASIN_OK;
-    (*foreign)++;
+        }
+    e->foreign++;
     return BASIN_OK;
+}
+
+static basin_status
+refuse_foreign(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+
+    st = error_set(err, BASIN_MISUSE, "%s: not a Basin database, and not empty", db->path);
+    error_hint(err, "give a new or empty directory");
+    return st;
 }
 
 static basin_status
 check_foreign(struct lsm *db, basin_error *err)
 {
     basin_status st;
-    size_t foreign = 0;
+    struct entries e = { 0 };
 
-    TRY(db->os->ops->list(db->os, db->path, count_entry, &foreign, err));
-    if (foreign > 0) {
-        st = error_set(err, BASIN_MISUSE, "%s: not a Basin database, and not empty", db->path);
-        error_hint(err, "give a new or empty directory");
-    }
+    TRY(db->os->ops->list(db->os, db->path, count_entry, &e, err));
+    if (e.foreign > 0)
+        st = refuse_foreign(db, err);
+out:
+    return st;
+}
+
+/* Before a lock or a directory is made: what belongs to somebody else is left as it is. */
+static basin_status
+look_around(struct lsm *db, basin_error *err)
+{
+    basin_status st;
+    struct entries e = { 0 };
+
+    st = db->os->ops->list(db->os, db->path, count_entry, &e, err);
+    if (st != BASIN_NOT_FOUND)
+        TRY(st);
+    st = BASIN_OK;
+    if (e.ours == 0 && db->o.must_exist)
+        FAIL(err, BASIN_NOT_FOUND, "%s: there is no Basin database here", db->path);
+    if (e.ours == 0 && e.foreign > 0)
+        st = refuse_foreign(db, err);
 out:
     return st;
 }
@@ -242,6 +275,8 @@ make_directory(struct lsm *db, basin_error *err)
     st = db->os->ops->make_dir(db->os, log, err);
     if (st == BASIN_EXISTS)
         st = BASIN_OK;
+    else if (st == BASIN_NOT_FOUND)
+        st = error_set(err, BASIN_MISUSE, "%s: not a directory", db->path);
 out:
     return st;
 }
@@ -523,6 +558,7 @@ lsm_open(const char *path, const struct lsm_options *options, struct lsm **out, 
     if (db->o.read_only) {
         TRY(lsm__open_reader(db, err));
     } else {
+        TRY(look_around(db, err));
         if (!db->o.must_exist)
             TRY(make_directory(db, err));
         TRY(take_lock(db, err));
@@ -625,8 +661,7 @@ name_transactions(const struct lsm *db, char *to, size_t size)
         at += (size_t)snprintf(to + at, size - at, "%s%llu", count++ ? ", " : " (reading at ",
                                (unsigned long long)s->seqno);
     if (count > 0)
-        at += (size_t)snprintf(to + at, size - at, "%s)",
-                               db->snapshot_count > count ? ", .." : "");
+        at += (size_t)snprintf(to + at, size - at, "%s)", db->snapshot_count > count ? ", .." : "");
     return at;
 }
 

@@ -85,6 +85,7 @@ lsm_stat(struct lsm *db, struct lsm_stats *out, basin_error *err)
 
     *out = (struct lsm_stats){ 0 };
     TRY(log_bytes(db, &out->log_bytes, err));
+    TRY(lsm__values_stat(db, &out->value_bytes, &out->value_dead_bytes, err));
     out->readers = lsm__readers_count(db);
     os_mutex_lock(db->mu);
     out->seqno = GET(db->visible);
@@ -92,7 +93,6 @@ lsm_stat(struct lsm *db, struct lsm_stats *out, basin_error *err)
     stat_levels(db, out);
     stat_counters(db, out);
     out->retired_bytes = GET(db->retired_bytes);
-    lsm__values_stat(db, &out->value_bytes, &out->value_dead_bytes);
     out->cache_bytes = stratum_cache_used(db->cache);
     out->mem_used = GET(db->counting.used);
     out->mem_peak = GET(db->counting.peak);

@@ -462,17 +462,57 @@ dead_bytes(const struct lsm *db, const struct value_state *v, uint64_t used)
                                                                                   : 0;
 }
 
+struct value_sums {
+    struct lsm *db;
+    uint64_t bytes, dead;
+};
+
 /* REQUIRES(mu) */
-void
-lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead)
+static void
+add_value(struct value_sums *to, const struct value_state *v)
 {
-    *bytes = *dead = 0;
-    for (size_t i = 0; i < db->value_count; i++) {
-        const struct value_state *v = &db->values[i];
-        const struct id_slot *use = lsm__ids_find(&db->manifest.uses, v->id);
-        *bytes += v->size;
-        *dead += dead_bytes(db, v, use ? use->a : 0);
+    const struct id_slot *use = lsm__ids_find(&to->db->manifest.uses, v->id);
+
+    to->bytes += v->size;
+    to->dead += dead_bytes(to->db, v, use ? use->a : 0);
+}
+
+/* What lies in the directory; the log may still refer to what is younger than the manifest. */
+static basin_status
+add_listed(void *ctx, const char *name, uint64_t size, basin_error *err)
+{
+    struct value_sums *to = ctx;
+    struct value_state v = { .size = size };
+
+    (void)err;
+    if (!lsm__object_parse(name, &v.id))
+        return BASIN_OK;
+    v.born = (struct place){ v.id.epoch + 1, 0 };
+    os_mutex_lock(to->db->mu);
+    add_value(to, &v);
+    os_mutex_unlock(to->db->mu);
+    return BASIN_OK;
+}
+
+/* Only the writer keeps a table of the stored values. */
+basin_status
+lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct value_sums sums = { .db = db };
+
+    if (db->reader != NULL) {
+        TRY(store_list(db->store, "values", add_listed, &sums, err));
+    } else {
+        os_mutex_lock(db->mu);
+        for (size_t i = 0; i < db->value_count; i++)
+            add_value(&sums, &db->values[i]);
+        os_mutex_unlock(db->mu);
     }
+    *bytes = sums.bytes;
+    *dead = sums.dead;
+out:
+    return st;
 }
 
 size_t
