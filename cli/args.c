@@ -50,7 +50,8 @@ read_number(struct given *g, const struct option *o, basin_error *err)
         return BASIN_OK;
     cli_error(err, BASIN_MISUSE, "--%s is '%s', which is not %s", o->name, g->text,
               o->kind == VALUE_CHOICE ? "one of its choices" : example);
-    cli_hint(err, o->kind == VALUE_CHOICE ? "it is one of %s" : "give %s", example);
+    if (o->kind == VALUE_CHOICE)
+        cli_hint(err, "it is one of %s", example);
     return BASIN_MISUSE;
 }
 
@@ -155,21 +156,46 @@ out:
     return st;
 }
 
+/* The line of usage for the action that was given, or the first. */
+static const char *
+usage_for(const struct args *a, const struct verb *v)
+{
+    size_t verb = strlen(v->name) + 1;
+
+    for (size_t i = 0; a->word_count > 0 && i < VERB_USAGE_MAX && v->usage[i] != NULL; i++) {
+        size_t action = strlen(a->words[0]);
+
+        if (v->actions != NULL && strncmp(v->usage[i] + verb, a->words[0], action) == 0 &&
+            v->usage[i][verb + action] == ' ')
+            return v->usage[i];
+    }
+    return v->usage[0];
+}
+
+static basin_status
+check_action(const struct args *a, const struct verb *v, basin_error *err)
+{
+    if (v->actions == NULL || a->word_count == 0 ||
+        table_choice_index(v->actions, a->words[0]) >= 0)
+        return BASIN_OK;
+    cli_error(err, BASIN_MISUSE, "there is no `%s %s`", v->name, a->words[0]);
+    cli_hint(err, "it is one of %s", v->actions);
+    return BASIN_MISUSE;
+}
+
 basin_status
 args_check_words(const struct args *a, const struct verb *v, basin_error *err)
 {
+    basin_status st = check_action(a, v, err);
+
+    if (st != BASIN_OK)
+        return st;
     if (a->word_count < v->word_min || a->word_count > v->word_max) {
         cli_error(err, BASIN_MISUSE,
                   a->word_count < v->word_min ? "something is missing"
                                               : "there is a word too many: '%s'",
                   a->word_count > v->word_max ? a->words[v->word_max] : "");
-        cli_hint(err, "usage: basin %s", v->usage[0]);
-        return BASIN_MISUSE;
-    }
-    if (v->actions != NULL && a->word_count > 0 &&
-        table_choice_index(v->actions, a->words[0]) < 0) {
-        cli_error(err, BASIN_MISUSE, "there is no `%s %s`", v->name, a->words[0]);
-        cli_hint(err, "it is one of %s", v->actions);
+        cli_hint(err, "usage: basin %s", usage_for(a, v));
         return BASIN_MISUSE;
     }
     return BASIN_OK;

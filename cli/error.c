@@ -150,17 +150,17 @@ error_as_text(struct grow *line, const char *verb, const basin_error *err)
     grow_text(line, colour ? "\033[1;31mbasin:\033[0m " : "basin: ");
     if (verb != NULL)
         grow_format(line, "%s: ", verb);
-    text_escape(line, err->what, strlen(err->what));
+    text_show(line, err->what);
     if (err->where[0] != '\0' && strstr(err->what, err->where) == NULL) {
         grow_text(line, " (");
-        text_escape(line, err->where, strlen(err->where));
+        text_show(line, err->where);
         grow_text(line, ")");
     }
     grow_byte(line, '\n');
     if (err->hint[0] == '\0')
         return;
     grow_text(line, colour ? "  \033[36mhint:\033[0m " : "  hint: ");
-    text_escape(line, err->hint, strlen(err->hint));
+    text_show(line, err->hint);
     grow_byte(line, '\n');
 }
 

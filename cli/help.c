@@ -145,7 +145,9 @@ help_overview(struct out *o)
     for (const struct topic *t = table_topics; t->name != NULL; t++)
         grow_format(&g, "  %-*s%s\n", VERB_COLUMN - 2, t->name, t->summary);
     grow_text(&g, "\n`basin help VERB` has the options and two examples of a verb. Data goes to\n"
-                  "standard output, talk to standard error; - is standard input or output.\n\n"
+                  "standard output, talk to standard error; - is standard input or output.\n"
+                  "SIZE is a number of bytes or 64K, 64M, 2G; TIME is 500ms, 5s or 2m, and a\n"
+                  "number alone is seconds.\n\n"
                   "Examples:\n");
     grow_format(&g, "  %s\n  %s\n", table_verbs[0].example[0], table_verbs[1].example[0]);
     flush_grow(o, &g);

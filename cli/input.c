@@ -40,17 +40,22 @@ static const struct unpacker {
 };
 
 static const struct unpacker *
+find_magic(const uint8_t *head, size_t size)
+{
+    for (size_t i = 0; i < LENGTH_OF(unpackers); i++) {
+        if (size >= unpackers[i].size && memcmp(head, unpackers[i].magic, unpackers[i].size) == 0)
+            return &unpackers[i];
+    }
+    return NULL;
+}
+
+static const struct unpacker *
 find_unpacker(int fd)
 {
     uint8_t head[8];
     ssize_t n = pread(fd, head, sizeof(head), 0);
 
-    for (size_t i = 0; n > 0 && i < LENGTH_OF(unpackers); i++) {
-        if ((size_t)n >= unpackers[i].size &&
-            memcmp(head, unpackers[i].magic, unpackers[i].size) == 0)
-            return &unpackers[i];
-    }
-    return NULL;
+    return n > 0 ? find_magic(head, (size_t)n) : NULL;
 }
 
 /* In the child: file as standard input, pipe as standard output, the tool instead of us. */
@@ -138,11 +143,26 @@ wait_for_unpacker(struct input *in, basin_error *err)
 
 /* ------------------------------------------------------------------ lines */
 
+/* A stream has been read when its first bytes are known: it cannot be handed on any more, and
+ * packed bytes must not become keys. */
+static basin_status
+refuse_packed(const uint8_t *head, size_t size, basin_error *err)
+{
+    const struct unpacker *u = find_magic(head, size);
+
+    if (u == NULL)
+        return BASIN_OK;
+    cli_error(err, BASIN_MISUSE, "standard input is packed with %s", u->tool);
+    cli_hint(err, "unpack it on the way: `%s -dc FILE | basin ...`, or name the file", u->tool);
+    return BASIN_MISUSE;
+}
+
 static basin_status
 fill(struct input *in, basin_error *err)
 {
     uint8_t *room;
     ssize_t n;
+    basin_status st = BASIN_OK;
 
     if (in->at > 0) {
         memmove(in->buffer.data, in->buffer.data + in->at, in->buffer.size - in->at);
@@ -151,18 +171,20 @@ fill(struct input *in, basin_error *err)
     }
     room = grow_room(&in->buffer, INPUT_READ_SIZE);
     do {
-        basin_status st = stop_check(err);
-        if (st != BASIN_OK)
-            return st;
+        TRY(stop_check(err));
         n = read(in->fd, room, INPUT_READ_SIZE);
     } while (n < 0 && errno == EINTR);
     if (n < 0)
         return cli_system_error(err, errno, "cannot read %s", in->name);
+    if (n > 0 && in->fd == STDIN_FILENO && in->bytes == 0 && in->buffer.size == 0)
+        TRY(refuse_packed(room, (size_t)n, err));
     in->buffer.size += (size_t)n;
     if (n > 0)
-        return BASIN_OK;
+        goto out;
     in->at_end = true;
-    return in->unpacker != 0 ? wait_for_unpacker(in, err) : BASIN_OK;
+    st = in->unpacker != 0 ? wait_for_unpacker(in, err) : BASIN_OK;
+out:
+    return st;
 }
 
 /* Passes over what is left of a line that was too long. */
@@ -183,6 +205,16 @@ skip_line(struct input *in, basin_error *err)
     }
 out:
     return st;
+}
+
+static basin_status
+line_too_long(const struct input *in, basin_error *err)
+{
+    cli_error(err, BASIN_LIMIT, "%s: line %llu is longer than %zu bytes", in->name,
+              (unsigned long long)in->line, in->line_max);
+    cli_hint(err, "a line may take a quarter of --mem; `put DB KEY -` and `load` have no such "
+                  "limit");
+    return BASIN_LIMIT;
 }
 
 basin_status
@@ -214,8 +246,7 @@ input_line(struct input *in, basin_bytes *line, bool *ended, basin_error *err)
             *ended = newline != NULL;
         if (line->size > in->line_max) {
             in->skip_rest = newline == NULL;
-            FAIL(err, BASIN_LIMIT, "%s: line %llu is longer than %zu bytes", in->name,
-                 (unsigned long long)in->line, in->line_max);
+            return line_too_long(in, err);
         }
         return BASIN_OK;
     }

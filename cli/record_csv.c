@@ -171,7 +171,7 @@ take_field(struct record_reader *r, size_t index, struct grow *to, basin_error *
     basin_bytes field;
 
     if (index >= r->field_count)
-        return cli_error(err, BASIN_CORRUPT, "%s: line %llu: column %zu of %zu is missing",
+        return cli_error(err, BASIN_CORRUPT, "%s: line %llu: column %zu is missing, there are %zu",
                          r->in->name, (unsigned long long)r->line, index + 1, r->field_count);
     field = field_at(r, index);
     grow_add(to, field.data, field.size);

@@ -177,7 +177,7 @@ session_read(struct session *s)
     st = basin_begin(s->db, &begin, &s->txn, &c->err);
     if (st == BASIN_NOT_FOUND && begin.at_pin != NULL) {
         cli_error(&c->err, st, "there is no pin '%s'", begin.at_pin);
-        cli_hint(&c->err, "`basin pin ls DB` lists them");
+        cli_hint(&c->err, "`basin pin ls %s` lists them", c->args.words[0]);
     }
     return st == BASIN_OK ? find_space(s, false) : st;
 }

@@ -37,6 +37,7 @@ enum option_id {
     OPT_DURABLE,
     OPT_BUFFERED,
     OPT_YES,
+    OPT_LOAD_YES,
     /* ranges */
     OPT_PREFIX,
     OPT_FROM,
@@ -50,6 +51,7 @@ enum option_id {
     OPT_LENGTH,
     /* files */
     OPT_FORMAT,
+    OPT_EXPORT_FORMAT,
     OPT_OUTPUT,
     OPT_ON_ERROR,
     OPT_BULK,

@@ -42,6 +42,9 @@ const struct option table_options[OPTION_COUNT] = {
                        "closes" },
     [OPT_YES] = { "yes", 'y', VALUE_NONE, NULL,
                   "do it; without this the verb only says what it would do" },
+    [OPT_LOAD_YES] = { "yes", 'y', VALUE_NONE, NULL,
+                       "load into a database that is not empty, and overwrite keys that are in "
+                       "both" },
     [OPT_PREFIX] = { "prefix", 0, VALUE_TEXT, "P", "only keys that start with P" },
     [OPT_FROM] = { "from", 0, VALUE_TEXT, "A", "only keys from A on" },
     [OPT_TO] = { "to", 0, VALUE_TEXT, "B", "only keys before B" },
@@ -54,6 +57,8 @@ const struct option table_options[OPTION_COUNT] = {
     [OPT_LENGTH] = { "length", 0, VALUE_SIZE, "N", "at most N bytes" },
     [OPT_FORMAT] = { "format", 'f', VALUE_CHOICE, "tsv|csv|jsonl|lines|packages",
                      "the format, when the name of the file does not tell it" },
+    [OPT_EXPORT_FORMAT] = { "format", 'f', VALUE_CHOICE, "tsv|jsonl",
+                            "the format, when the name of the file does not tell it (tsv)" },
     [OPT_OUTPUT] = { "output", 'o', VALUE_FILE, "FILE",
                      "write to FILE, which appears when it is complete; - is standard output" },
     [OPT_ON_ERROR] = { "on-error", 0, VALUE_TEXT, "stop|skip:FILE",

@@ -101,7 +101,7 @@ const struct verb table_verbs[] = {
                "reads back to the same bytes. For a whole database take dump.",
       .word_min = 1,
       .word_max = 1,
-      .options = { OPT_FORMAT, OPT_OUTPUT, RANGE, OPT_SPACE, OPT_AT, READING },
+      .options = { OPT_EXPORT_FORMAT, OPT_OUTPUT, RANGE, OPT_SPACE, OPT_AT, READING },
       .example = { "basin put shop.db apple red && basin export shop.db -o fruit.jsonl",
                    "basin put shop.db apple red && basin export shop.db --format tsv" } },
     { .name = "dump",
@@ -129,7 +129,7 @@ const struct verb table_verbs[] = {
                "overwrite.",
       .word_min = 2,
       .word_max = 2,
-      .options = { OPT_YES, OPT_CODEC, WRITING },
+      .options = { OPT_LOAD_YES, OPT_CODEC, WRITING },
       .example = { "basin put shop.db apple red && basin dump shop.db | basin load copy.db -",
                    "basin put shop.db apple red && basin dump shop.db -o shop.dump && basin load "
                    "copy.db shop.dump" } },

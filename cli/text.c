@@ -168,6 +168,21 @@ text_escape(struct grow *to, const void *p, size_t n)
     to->size = (size_t)(out - to->data);
 }
 
+void
+text_show(struct grow *to, const char *text)
+{
+    size_t size;
+
+    for (; text[0] != '\0'; text += size) {
+        size = strcspn(text, "\\");
+        text_escape(to, text, size);
+        if (text[size] == '\\') {
+            grow_byte(to, '\\');
+            size++;
+        }
+    }
+}
+
 /* Reads the escape at p, which starts with a backslash; returns its size, 0 when there is none. */
 static size_t
 unescape_one(const uint8_t *p, size_t n, uint8_t *byte)

@@ -15,6 +15,8 @@
 
 /* Appends the escaped form of all of p. The same bytes always give the same text. */
 void text_escape(struct grow *to, const void *p, size_t n);
+/* The same for a message, which is read and never read back: backslashes stay as they are. */
+void text_show(struct grow *to, const char *text);
 /*
  * Appends the bytes of an escaped text. False on an escape that does not exist; *bad_at is then
  * its place and nothing is appended.

@@ -300,7 +300,7 @@ check_empty(struct loader *l)
     bool empty;
     basin_status st;
 
-    if (args_has(&c->args, OPT_YES))
+    if (args_has(&c->args, OPT_LOAD_YES))
         return BASIN_OK;
     TRY(space_list_is_empty(l->s.db, &empty, &c->err));
     if (empty)

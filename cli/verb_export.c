@@ -13,11 +13,11 @@
 static basin_status
 export_format(struct cli *c, const char *path, enum format *format)
 {
-    const struct given *given = args_find(&c->args, OPT_FORMAT);
+    const struct given *given = args_find(&c->args, OPT_EXPORT_FORMAT);
 
     *format = FORMAT_TSV;
     if (given != NULL)
-        *format = (enum format)given->number;
+        *format = given->number == 0 ? FORMAT_TSV : FORMAT_JSONL;
     else if (!record_format_of(path, format))
         *format = c->json ? FORMAT_JSONL : FORMAT_TSV;
     if (*format == FORMAT_TSV || *format == FORMAT_JSONL)

@@ -3,9 +3,11 @@
 /*
  * import: records of a file become pairs, in batches or as one bulk load.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "record.h"
 #include "session.h"
@@ -48,7 +50,7 @@ read_options(struct import *im)
     im->batch = args_number(&c->args, OPT_BATCH, IMPORT_BATCH);
     if (im->batch == 0)
         FAIL(&c->err, BASIN_MISUSE, "--batch is 0: at least one pair per commit is needed");
-    im->skips = strncmp(on_error, "skip:", 5) == 0;
+    im->skips = strncmp(on_error, "skip:", 5) == 0 && on_error[5] != '\0';
     if (!im->skips && strcmp(on_error, "stop") != 0) {
         cli_error(&c->err, BASIN_MISUSE, "--on-error is '%s'", on_error);
         cli_hint(&c->err, "it is stop or skip:FILE");
@@ -291,9 +293,24 @@ hint_what_is_stored(struct import *im)
     snprintf(before, sizeof(before), "%s%s", c->err.hint, c->err.hint[0] != '\0' ? "; " : "");
     if (args_has(&c->args, OPT_BULK))
         cli_hint(&c->err, "%snothing was stored", before);
+    else if (im->pairs == im->in_batch)
+        cli_hint(&c->err, "%s0 pairs before it were stored", before);
     else
         cli_hint(&c->err, "%s%s before it were stored; --bulk stores all or nothing", before,
                  human_things(stored, im->pairs - im->in_batch, "pair"));
+}
+
+/* Before the database is created: files that are not there. */
+static basin_status
+check_files(struct cli *c)
+{
+    for (size_t i = 1; i < c->args.word_count; i++) {
+        const char *path = c->args.words[i];
+
+        if (strcmp(path, "-") != 0 && access(path, R_OK) != 0)
+            return cli_system_error(&c->err, errno, "cannot open %s", path);
+    }
+    return BASIN_OK;
 }
 
 basin_status
@@ -305,6 +322,7 @@ verb_import(struct cli *c)
     TRY(read_options(&im));
     for (size_t i = 1; i < c->args.word_count; i++)
         TRY(find_format(&im, c->args.words[i]));
+    TRY(check_files(c));
     TRY(session_open(c, c->args.words[0], SESSION_CREATE, &im.s));
     im.total = size_of_files(c);
     TRY(begin_import(&im));

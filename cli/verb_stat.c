@@ -177,7 +177,8 @@ write_reader(void *ctx, const basin_reader_info *r)
 {
     struct lister *l = ctx;
     const char *name = r->name != NULL ? r->name : "";
-    char a[HUMAN_SIZE];
+    char a[HUMAN_SIZE], b[HUMAN_SIZE];
+    struct grow shown = { 0 };
 
     if (l->j != NULL) {
         jout_open(l->j, NULL, '{');
@@ -190,9 +191,10 @@ write_reader(void *ctx, const basin_reader_info *r)
     }
     if (l->count++ == 0)
         out_format(&l->c->out, "\n%-6s%-30s%14s%14s\n", "slot", "reader", "at commit", "holds");
-    out_format(&l->c->out, "%-6" PRIu32 "", r->slot);
-    form_write(&l->c->out, FORM_ESCAPED, bytes_from(name, strlen(name)));
-    out_format(&l->c->out, "  at %" PRIu64 ", holds %s\n", r->seqno, human_bytes(a, r->held_bytes));
+    text_escape(&shown, name, strlen(name));
+    out_format(&l->c->out, "%-6" PRIu32 "%-30s%14s%14s\n", r->slot, grow_string(&shown),
+               human_count(b, r->seqno), human_bytes(a, r->held_bytes));
+    grow_free(&shown);
     return 0;
 }
 

@@ -204,4 +204,16 @@ runs 0 basin bench bench --pairs 3000 --json
 prints '"what":"scan","count":3000,'
 prints '"durability":"each put durable"'
 runs 6 basin bench bench --pairs 10
+# large values are counted by a reader too, and dead ones given back
+shell_runs 0 'head -c 300000 /dev/urandom | basin put large k -'
+runs 0 basin compact large
+shell_runs 0 'basin stat large --json | grep -o "value_bytes\":[0-9]*" | cut -d : -f 2'
+[ "$(cat "$place/out")" -gt 300000 ] || fail 'stat does not count the large value'
+shell_runs 0 'basin stat large --readers | tail -n 1 | grep -c "^0  .* 0 B$"'
+shell_runs 0 'basin compact large --json | cut -d : -f 3 | tr -d "}"'
+size=$(find large -type f -printf '%s\n' | awk '{ s += $1 } END { print s }')
+[ "$(cat "$place/out")" = "$size" ] ||
+    fail 'compact tells another size than the files have'
+checks=$((checks + 2))
+
 finish

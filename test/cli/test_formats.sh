@@ -242,4 +242,14 @@ runs 0 basin export tsv --prefix pl
 printed 'plum	blue\nand\ttab\x00\\'
 [ ! -e out.tsv.partial ] || fail 'a partial file is left'
 runs 5 basin export random -o nofolder/out.tsv
+# what is packed is not stored as it comes by a stream
+shell_runs 2 'printf "k\tv\n" | gzip -c | basin import packed - --format tsv'
+says 'standard input is packed with gzip'
+runs 0 basin scan packed --count
+printed 0
+
+# a line that is too long says what to do
+shell_runs 6 'head -c 300000 /dev/zero | tr "\0" x | basin import long - --format tsv --mem 1M'
+says 'a quarter of --mem'
+
 finish

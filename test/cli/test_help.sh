@@ -79,4 +79,10 @@ if command -v fish >/dev/null; then
 fi
 runs 0 basin version --json
 prints '^{"version":"[0-9.]*","format":[0-9]*,"format_oldest":[0-9]*}$'
+# options that mean something else for a verb say so
+runs 0 basin help export
+prints '--format tsv|jsonl  '
+runs 0 basin help load
+prints 'load into a database that is not empty'
+
 finish

@@ -62,6 +62,7 @@ runs 2 basin get d --hex xyz
 says 'not hexadecimal'
 runs 2 basin get d --hex abc
 runs 2 basin get d --escape 'a\qb'
+says 'escapes are \\t \\n'
 says 'no such escape at byte 1'
 runs 2 basin get d k --hex --escape
 says 'exclude each other'
@@ -82,6 +83,14 @@ runs 2 basin repair d
 says 'where should the repaired database be'
 runs 2 basin repair d --to e --in-place
 runs 2 basin init d --page-size 1M
+runs 2 basin init d --page-size 100
+says 'from 256 to 65536'
+runs 2 basin hold ls d
+says 'there is no `hold ls`'
+runs 2 basin pin ls
+says 'usage: basin pin ls DB'
+runs 2 basin import d x.tsv --on-error skip:
+says 'it is stop or skip:FILE'
 runs 2 basin load d x --codec snappy
 runs 2 basin bench d --pairs 0
 runs 2 basin import d - --batch 0 --format tsv
@@ -129,11 +138,27 @@ done
 mkdir folder
 echo something >folder/else
 runs 1 basin get folder key
+runs 2 basin put folder k v
+says 'not a Basin database, and not empty'
+for verb in compact 'del folder key' 'pin add folder monday'; do
+    [ "$verb" = compact ] && verb='compact folder'
+    runs 1 basin $verb
+    says 'there is no Basin database here'
+done
+[ "$(ls folder)" = else ] || fail 'something was left in a folder of others'
+runs 2 basin put file k v
+says 'file: not a directory'
+runs 1 basin compact nowhere
+says 'nowhere: there is no Basin database here'
+shell_runs 1 'basin salvage nowhere >salvaged'
+[ ! -s salvaged ] || fail 'a dump was begun although nothing could be read'
+checks=$((checks + 2))
 runs 1 basin put no/such/folder/d k v
 
 # files that are not there
 runs 5 basin import d missing.tsv
 says 'missing.tsv'
+[ ! -e d ] || fail 'a failed import made a database'
 runs 5 basin load d missing.dump
 runs 2 basin load d folder
 says 'is a folder'
@@ -155,6 +180,7 @@ runs 2 basin get d k --json --hex --escape
 says '"exit":2}}$'
 
 # a pipe is written to as it is, never replaced by a file
+runs 0 basin init d
 mkfifo pipe
 shell_runs 0 'cat pipe >piped & basin dump d -o pipe; wait'
 [ -p pipe ] || fail 'the pipe was replaced'
