@@ -48,6 +48,8 @@ probe(struct stratum *s, struct stratum_cursor *c, struct bytes key)
     (void)!stratum_rank(s, key, &before, NULL);
     (void)!stratum_changed_since(s, key, BYTES_NULL, true, 3, &changed, NULL);
     (void)stratum_range_covering(s, key, 40);
+    (void)stratum_may_hold(s, &key, NULL, false);
+    (void)stratum_may_hold(s, NULL, &key, true);
 }
 
 static basin_status

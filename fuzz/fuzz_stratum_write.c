@@ -12,6 +12,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 enum { ENTRIES_MAX = 3000 };
 
+static size_t
+first_bytes(struct bytes key, unsigned elements)
+{
+    return MIN_OF(key.size, (size_t)elements);
+}
+
 static struct stratum_write_options
 options_of(struct rd *r, const struct codec_key *key)
 {
@@ -24,6 +30,7 @@ options_of(struct rd *r, const struct codec_key *key)
     o.filter_bits = b % 16;
     o.seqno_elide = b & 16 ? 100 : 0;
     o.data_key = b & 32 ? key : NULL;
+    o.prefix = b & 64 ? first_bytes : NULL;
     return o;
 }
 
@@ -62,6 +69,8 @@ read_back(struct stratum *s, uint64_t count)
         must(stratum_cursor_compare(d, e->key) == 0);
         must(stratum_get(s, e->key, UINT64_MAX, &hit, NULL) == BASIN_OK);
         must(bytes_equal(hit.entry.value, stratum_cursor_entry(d)->value));
+        must(stratum_may_hold(s, &e->key, &e->key, false));
+        must(stratum_may_hold(s, NULL, &e->key, false) && stratum_may_hold(s, &e->key, NULL, true));
         stratum_unpin(s, &hit);
         must(stratum_rank(s, e->key, &before, NULL) == BASIN_OK && before <= n);
         must(stratum_cursor_seek_le(d, e->key, NULL) == BASIN_OK);

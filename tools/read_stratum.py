@@ -32,7 +32,6 @@ def need(condition, text):
 
 class Rd:
     """Bounded reader over bytes."""
-
     def __init__(self, data, what):
         self.data, self.at, self.what = data, 0, what
 
@@ -98,20 +97,18 @@ class Object:
     """What strata and value strata have in common: footer and blocks."""
     def __init__(self, data):
         need(len(data) >= FOOTER, f"{len(data)} bytes are too few")
-        self.data = data
-        self.end = len(data) - FOOTER
+        self.data, self.end = data, len(data) - FOOTER
         r = Rd(data[self.end:], "footer")
         self.magic = r.take(8)
         need(self.magic in (b"BSNSTRAT", b"BSNVALUE"), f"no stratum ends here: {self.magic}")
         self.version, size, self.features = r.u(2), r.u(2), r.u(4)
         need(self.version == 0, f"format {self.version}, this reader knows 0")
         need(size == FOOTER, f"footer of {size} bytes")
-        need(self.features & ~31 == 0, f"unknown features {self.features:#x}")
+        need(self.features & ~63 == 0, f"unknown features {self.features:#x}")
         self.salt = r.take(24)
         self.page_size, self.reserved = r.u(4), r.u(2)
         r.zeros(2)
-        self.sealed = self.features & 1
-        self.plain = not self.features & 3
+        self.sealed, self.plain = self.features & 1, not self.features & 3
         need(self.sealed or not any(self.salt), "a salt, and not sealed")
         self.fields(r)
         self.id = r.many(8, 4)
@@ -177,8 +174,7 @@ class Node:
             more = tail[plain:]
             self.continues.append(~int.from_bytes(more, "big") % 2**64 if more else None)
         need(at == len(tails), f"{what}: bytes behind the tails")
-        for a, b in zip(self.entries, self.entries[1:]):
-            need(a <= b, f"{what}: counts go backwards")
+        need(self.entries == sorted(self.entries), f"{what}: counts go backwards")
 
 
 def page_entries(kind, packed, data, what):
@@ -190,19 +186,16 @@ def page_entries(kind, packed, data, what):
     r.zeros(4)
     base = r.u(8)
     need(flags & ~7 == 0 and width in (0, 1, 2, 4, 8) and count > 0, f"{what}: head")
-    wide = 4 if flags & 1 else 2
     r.take(count if kind == 1 and not packed else 0)  # fingerprints
-    restarts = r.many(wide, count if kind == 1 else (count + 15) // 16)
+    restarts = r.many(4 if flags & 1 else 2, count if kind == 1 else (count + 15) // 16)
     kinds = r.take((count + 3) // 4) if flags & 2 else None
     seqnos = [base + (r.u(width) if width else 0) for _ in range(count)]
     prefix = r.take(prefix_size)
     area = r.take(r.left())
     if packed:  # sizes in place of offsets
         restarts = [sum(restarts[:i]) for i in range(count)]
-    rows = point_rows(area, restarts, what) if kind == 1 \
-        else dense_rows(area, count, restarts, what)
-    longest = 0
-    for i, (rest, entry, value) in enumerate(rows):
+    rows, longest = point_rows if kind == 1 else dense_rows, 0
+    for i, (rest, entry, value) in enumerate(rows(area, restarts, count, what)):
         if kind == 2:
             entry = kinds[i // 4] >> i % 4 * 2 & 3 if kinds else only_kind
         need(not value or not flags & 4, f"{what}: a value on a page of empty values")
@@ -211,9 +204,8 @@ def page_entries(kind, packed, data, what):
     need(longest == key_max, f"{what}: longest key {longest}, not {key_max}")
 
 
-def point_rows(area, offsets, what):
-    for i, at in enumerate(offsets):
-        end = offsets[i + 1] if i + 1 < len(offsets) else len(area)
+def point_rows(area, offsets, _, what):
+    for i, (at, end) in enumerate(zip(offsets, offsets[1:] + [len(area)])):
         need(at < end <= len(area) and (i or at == 0), f"{what}: offset {i}")
         r = Rd(area[at:end], f"{what}: entry {i}")
         head = r.leb()
@@ -221,13 +213,12 @@ def point_rows(area, offsets, what):
         yield rest, head & 3, r.take(r.left())
 
 
-def dense_rows(area, count, restarts, what):
+def dense_rows(area, restarts, count, what):
     r, key = Rd(area, what), b""
     for i in range(count):
         if i % 16 == 0:
             need(restarts[i // 16] == r.at, f"{what}: restart {i // 16}")
-        nibbles = r.u(1)
-        shared, own = nibbles >> 4, nibbles & 15
+        shared, own = divmod(r.u(1), 16)
         shared += r.leb() if shared == 15 else 0
         own += r.leb() if own == 15 else 0
         need(shared <= len(key) and (i % 16 or shared == 0), f"{what}: entry {i} shares {shared}")
@@ -269,10 +260,15 @@ class Stratum(Object):
     def read_props(self):
         r = Rd(self.block(*self.props)[3], "properties")
         need(r.take(8) == b"BSNPROPS", "properties: magic")
-        flags = r.u(1)
-        first, last, meta = (r.take(r.leb()) for _ in range(3))
+        flags, first, last, meta = r.u(1), *(r.take(r.leb()) for _ in range(3))
+        ends = r.many(2, r.u(2)) if self.features & 32 else []
+        need(ends == sorted(ends), "properties: prefixes end before others")
+        prefixes = [r.take(b - a) for a, b in zip([0] + ends, ends)]
+        need(bool(ends) == bool(self.features & 32) and len(ends) <= 1024
+             and prefixes == sorted(set(prefixes)) and all(len(p) <= 16 for p in prefixes),
+             "properties: prefixes are too many, too long or not in order")
         r.done()
-        return flags, first, last, meta
+        return flags, first, last, meta, prefixes
 
     def pages(self):
         """(number, place, separator, continues, fence counts) of each leaf, by the index."""
@@ -296,6 +292,7 @@ class Stratum(Object):
     def rows(self):
         """Every entry in order, checked against order, separators and fences."""
         last, last_seqno, entries, deletes, skipped = None, 0, 0, 0, 0
+        known = tuple(self.read_props()[4])
         for number, place, separator, continues, count, seqno_max in self.pages():
             kind, codec, _, data = self.block(*place)
             what = f"page {number}"
@@ -312,6 +309,7 @@ class Stratum(Object):
                 need(last is None or last < key or (last == key and (
                     seqno < last_seqno or seqno == last_seqno == 0)), f"{what}: order")
                 need(seqno <= seqno_max, f"{what}: seqno over that of its fence")
+                need(not known or key.startswith(known), f"{what}: prefix of {key!r}")
                 last, last_seqno = key, seqno
                 n += 1
                 deletes += entry == 1
@@ -345,8 +343,9 @@ def show(data, quiet):
     if not o.plain:
         print("note: sealed or hooked: nothing more can be read", file=sys.stderr)
         return
-    flags, first, last, meta = o.read_props()
+    flags, first, last, meta, prefixes = o.read_props()
     out(f"first {first!r}, last {last!r}, flags {flags}, meta {len(meta)} bytes")
+    out(f"{len(prefixes)} prefixes: {' '.join(p.hex() for p in prefixes)}")
     for begin, end, seqno in o.read_ranges():
         out(f"  range [{begin!r}, {end!r}) at {seqno}")
     for key, seqno, entry, value in o.rows():
@@ -364,7 +363,7 @@ def example(name):
 def self_test():
     s = Stratum(example("stratum.md"))
     assert list(s.read_ranges()) == [(b"ax", b"b", 9)]
-    assert s.read_props() == (1, b"ant", b"b", b"")
+    assert s.read_props() == (1, b"ant", b"b", b"", [])
     assert list(s.rows()) == [(b"ant", 7, "put", b"6"), (b"ant", 5, "delete", b""),
                               (b"anteater", 8, "put", b"4 feet")]
     assert [k for _, k, _, _, _ in s.blocks()] == [1, 5, 3, 4, 6, 7]

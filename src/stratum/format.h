@@ -43,7 +43,8 @@ enum {
     FEATURE_FILTER = 4,
     FEATURE_RANGES = 8,
     FEATURE_COMPRESSED = 16,
-    FEATURE_ALL = 31
+    FEATURE_PREFIXES = 32,
+    FEATURE_ALL = 63
 };
 
 enum block_kind {

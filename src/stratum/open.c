@@ -161,6 +161,9 @@ load_props(struct stratum *s, basin_error *err)
     sum->first_key = rd_leb_bytes(&r);
     sum->last_key = rd_leb_bytes(&r);
     s->meta = rd_leb_bytes(&r);
+    if ((s->footer.features & FEATURE_PREFIXES) && !prefix_list_read(&s->prefixes, &r))
+        FAIL(err, BASIN_CORRUPT, "stratum %s: its list of prefixes is not in order",
+             s->source->name);
     if (!rd_done(&r) || flags > 3 || sum->first_key.size > STRATUM_KEY_MAX ||
         sum->last_key.size > STRATUM_KEY_MAX)
         FAIL(err, BASIN_CORRUPT, "stratum %s: properties: stopped at byte %zu of %zu",

@@ -12,6 +12,7 @@
 
 #include "stratum/cache.h"
 #include "stratum/footer.h"
+#include "stratum/prefix.h"
 
 struct stratum {
     struct source *source;
@@ -21,6 +22,7 @@ struct stratum {
     uint64_t seqno_base; /* what is shown is larger than what is stored by this */
     struct stratum_summary summary;
     struct bytes meta;
+    struct prefix_list prefixes;
 
     const uint8_t *view; /* the object's bytes [view_at, size), or NULL */
     uint64_t view_at;

@@ -31,7 +31,9 @@ enum {
     STRATUM_PAGE_SIZE_MAX = 65536,
     STRATUM_PAGE_SIZE_DEFAULT = 4096,
     STRATUM_VALUE_MAX = 1 << 28, /* inline; larger ones belong into a value stratum */
-    STRATUM_META_MAX = 1 << 20
+    STRATUM_META_MAX = 1 << 20,
+    STRATUM_PREFIXES_MAX = 1024, /* in the list of a stratum */
+    STRATUM_PREFIX_SIZE_MAX = 16 /* a longer one is cut */
 };
 
 enum entry_kind {
@@ -85,12 +87,20 @@ size_t stratum_cache_used(const struct stratum_cache *c);
 
 /* ------------------------------------------------------------------ writing */
 
+/*
+ * How many bytes the first elements of a key take, 1 or 2 of them; what is there of them when the
+ * key ends before. Elements tell where they end: keys that go on behind the same prefix have it
+ * both, and keys in order have prefixes in order. Pure.
+ */
+typedef size_t stratum_prefix_fn(struct bytes key, unsigned elements);
+
 struct stratum_write_options {
     const basin_allocator *mem;
     size_t page_size; /* raw target; a longer entry makes a larger page */
     enum codec_id codec;
     int codec_level;
     uint32_t filter_bits;             /* per key; 0 = no filter */
+    stratum_prefix_fn *prefix;        /* a list of these is kept while short; NULL = none */
     const struct codec_key *data_key; /* NULL = not encrypted; a subkey is derived from it */
     const struct codec_hook *hook;    /* NULL = none */
     uint64_t database_id[2];          /* bound into checksums and associated data */
@@ -223,6 +233,11 @@ bool stratum_cursor_valid(const struct stratum_cursor *c);
 const struct entry *stratum_cursor_entry(const struct stratum_cursor *c);
 /* Compares the current key with `key` in place: <0, 0, >0. */
 int stratum_cursor_compare(const struct stratum_cursor *c, struct bytes key);
+
+/* False when the list of prefixes proves that no entry has a key from lower to upper (NULL: no such
+ * bound). Range tombstones are not asked about. Reads nothing. */
+bool stratum_may_hold(const struct stratum *s, const struct bytes *lower, const struct bytes *upper,
+                      bool upper_excluded);
 
 /* Entries with keys before `key`, from fences and one page: exact within this stratum. */
 basin_status stratum_rank(struct stratum *s, struct bytes key, uint64_t *entries_before,

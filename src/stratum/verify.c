@@ -2,9 +2,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /*
  * Verification: the hash of the whole object; that blocks lie behind one another without overlap;
- * every checksum, structure, order of keys, fences, counts and kinds; every key against its filter;
- * seqnos against fences. Every fault is reported and the walk goes on behind it; the first one is
- * the result. It reads each block once and holds one leaf, one index block and one filter.
+ * every checksum, structure, order of keys, fences, counts and kinds; every key against its filter
+ * and the list of prefixes; seqnos against fences. Every fault is reported and the walk goes on
+ * behind it; the first one is the result. It reads each block once and holds one leaf, one index
+ * block and one filter.
  */
 #include "stratum/reader.h"
 
@@ -151,6 +152,7 @@ check_entry(struct walk *w, const struct leaf *l, uint32_t i, const struct page 
     uint64_t hash = filter_hash(key), seqno = leaf_seqno(l, i);
     enum entry_kind kind = leaf_kind(l, i);
     const char *what = entry_order(w, seqno);
+    size_t behind;
 
     w->sum.entries++;
     w->sum.deletes += kind == ENTRY_DELETE;
@@ -169,6 +171,8 @@ check_entry(struct walk *w, const struct leaf *l, uint32_t i, const struct page 
     }
     if (filter->data && !stratum__filter_has(w->s, w->group, filter, hash))
         return "the filter does not know a key";
+    if (!prefix_list_has(&w->s->prefixes, key, &behind))
+        return "the list of prefixes does not know a key";
     return NULL;
 }
 

@@ -12,6 +12,7 @@
  * Format: docs/format/stratum.md.
  */
 #include "stratum/footer.h"
+#include "stratum/prefix.h"
 
 #define HOLD_MAX (4 * MIB)
 
@@ -51,6 +52,7 @@ struct stratum_writer {
     struct buf hashes; /* u64 of each distinct key of the group */
     uint64_t last_hash;
     struct fence group; /* of the open group: its first leaf */
+    struct prefix_builder prefixes;
 
     struct buf held;
     struct held_group *groups;
@@ -114,6 +116,7 @@ stratum_writer_new(const struct stratum_write_options *options, struct sink *to,
     buf_init(&w->first_key, options->mem);
     buf_init(&w->last_key, options->mem);
     buf_init(&w->meta, options->mem);
+    prefix_builder_init(&w->prefixes, options->mem, options->prefix);
     w->room = MAX_OF(options->page_size, block_overhead(&w->form) + 64) - block_overhead(&w->form);
     w->index_size = options->page_size * 4;
     w->hash = hash_stream_new(w->form.seed);
@@ -148,6 +151,7 @@ stratum_writer_free(struct stratum_writer *w)
     buf_release(&w->first_key);
     buf_release(&w->last_key);
     buf_release(&w->meta);
+    prefix_builder_release(&w->prefixes);
     mem_free(w->options.mem, w->groups, w->groups_capacity * sizeof(*w->groups));
     mem_free(w->options.mem, w->range, w->range_capacity * sizeof(*w->range));
     mem_free(w->options.mem, w, sizeof(*w));
@@ -532,10 +536,13 @@ last_seqno(const struct stratum_writer *w)
 }
 
 static basin_status
-note_key(struct stratum_writer *w, struct bytes key, bool same, basin_error *err)
+note_key(struct stratum_writer *w, struct bytes key, size_t shared, bool same, basin_error *err)
 {
-    if (!same)
+    if (!same) {
         w->last_hash = filter_hash(key);
+        if (shared < w->prefixes.known && prefix_builder_add(&w->prefixes, key) != BASIN_OK)
+            return no_mem(err);
+    }
     if (!same || w->hashes.size == 0)
         if (buf_add(&w->hashes, &w->last_hash, sizeof(w->last_hash)) != BASIN_OK)
             return no_mem(err);
@@ -558,7 +565,7 @@ stratum_writer_add(struct stratum_writer *w, const struct entry *e, basin_error 
              (unsigned long long)last_seqno(w));
     if (w->leaf.count > 0 && leaf_builder_size_with(&w->leaf, e, shared) > w->room)
         TRY(close_leaf(w, e, err));
-    TRY(note_key(w, e->key, same, err));
+    TRY(note_key(w, e->key, shared, same, err));
     TRY(leaf_builder_add(&w->leaf, e, shared, w->last_hash, err));
     note_seqno(w, e->seqno);
     w->sum.entries++;
@@ -686,6 +693,8 @@ write_props(struct stratum_writer *w, basin_error *err)
     wr_leb_bytes(&wr, buf_bytes(&w->first_key));
     wr_leb_bytes(&wr, buf_bytes(&w->last_key));
     wr_leb_bytes(&wr, buf_bytes(&w->meta));
+    if (prefix_builder_count(&w->prefixes) > 0)
+        prefix_builder_write(&w->prefixes, &wr);
     TRY(wr_status(&wr, err));
     TRY(emit_block(w, CODEC_NONE, BLOCK_PROPS, buf_bytes(&w->page), &w->sum.props_at,
                    &w->sum.props_size, err));
@@ -701,7 +710,8 @@ write_footer(struct stratum_writer *w, basin_error *err)
 
     f->features |= (w->form.sealed ? FEATURE_SEALED : 0u) | (w->form.hook ? FEATURE_HOOK : 0u) |
                    (w->options.filter_bits ? FEATURE_FILTER : 0u) |
-                   (w->range_count ? FEATURE_RANGES : 0u);
+                   (w->range_count ? FEATURE_RANGES : 0u) |
+                   (prefix_builder_count(&w->prefixes) > 0 ? FEATURE_PREFIXES : 0u);
     if (w->form.sealed)
         memcpy(f->salt, w->options.salt, sizeof(f->salt));
     f->page_size = (uint32_t)w->options.page_size;

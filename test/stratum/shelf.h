@@ -95,6 +95,15 @@ unxor_page(void *ctx, uint64_t page, uint8_t *data, size_t size, const uint8_t *
     return BASIN_OK;
 }
 
+/* The first byte tells the size of the first element, 1 to 3 bytes; the second is one byte. */
+static inline size_t
+first_elements(struct bytes key, unsigned elements)
+{
+    size_t n = key.size == 0 ? 0 : 1 + key.data[0] / 100u + (elements > 1);
+
+    return MIN_OF(n, key.size);
+}
+
 static inline struct stratum_write_options
 write_options(const basin_allocator *mem)
 {

@@ -18,6 +18,7 @@ fill(struct shelf *s)
     char key[32];
 
     s->to.page_size = 256;
+    s->to.prefix = first_elements;
     shelf_write(s);
     must_be_ok(s, stratum_writer_add_range(s->writer, &t, &s->err));
     must_be_ok(s, stratum_writer_set_meta(s->writer, text("meta"), &s->err));

@@ -150,6 +150,7 @@ static void
 variant(unsigned v, struct stratum_write_options *w, struct stratum_read_options *r)
 {
     w->page_size = 512;
+    w->prefix = first_elements;
     if (v == 1)
         w->codec = CODEC_LZ4;
     if (v == 2) {

@@ -97,8 +97,8 @@ every_flag_is_its_own_bit(void **state)
     static const unsigned leaf[] = { LEAF_WIDE, LEAF_MIXED, LEAF_ALL_EMPTY };
     static const unsigned node[] = { NODE_WIDE_AT, NODE_WIDE_COUNT, NODE_WIDE_SEQNO,
                                      NODE_DELETES, NODE_ROOT,       NODE_FILTERS };
-    static const unsigned feature[] = { FEATURE_SEALED, FEATURE_HOOK, FEATURE_FILTER,
-                                        FEATURE_RANGES, FEATURE_COMPRESSED };
+    static const unsigned feature[] = { FEATURE_SEALED, FEATURE_HOOK,       FEATURE_FILTER,
+                                        FEATURE_RANGES, FEATURE_COMPRESSED, FEATURE_PREFIXES };
     unsigned seen = 0;
 
     (void)state;

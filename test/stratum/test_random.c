@@ -307,6 +307,7 @@ random_options(struct shelf *s, struct chance *c, struct model *m, struct codec_
     s->to.codec = (enum codec_id)chance_below(c, CODEC_COUNT);
     s->to.codec_level = 3;
     s->to.filter_bits = chance_below(c, 3) ? 10 : 0;
+    s->to.prefix = chance_below(c, 3) ? first_elements : NULL;
     chance_bytes(c, s->to.salt, sizeof(s->to.salt));
     if (chance_below(c, 3) == 0)
         s->to.data_key = s->from.data_key = key;
