@@ -111,7 +111,7 @@ typedef struct basin_options {
     uint32_t page_size;      /* 256..65536; 0 = 4096 */
     basin_codec codec;       /* of new strata; another than the stored one counts for this open */
     int32_t codec_level;     /* zstd 1..19; 0 = the stored one with BASIN_CODEC_STORED, else 3 */
-    int32_t filter_bits;     /* per key; 0 = 10, -1 = no filters */
+    int32_t filter_bits;     /* per key; 0 = 10, -1 = no filters, nor lists of keyspaces */
     uint32_t level_factor;   /* size ratio of levels; 0 = 10, from 2 */
     uint64_t memtable_size;  /* 0 = a quarter of mem_limit, at most 64 MiB */
     uint64_t stratum_size;   /* 0 = 16 MiB, at most 64 MiB */

@@ -48,6 +48,18 @@ check_options(const basin_options *o, basin_error *err)
     return BASIN_OK;
 }
 
+/* The space of a key, and the byte behind it: a model's tag. */
+static size_t
+space_and_tag(struct bytes key, unsigned elements)
+{
+    struct rd r = rd_over(key.data, key.size);
+    uint64_t space;
+
+    if (tuple_get_varint(&r, &space, NULL) != BASIN_OK)
+        return key.size;
+    return r.at + (elements > 1);
+}
+
 void
 api_lsm_options(const basin_options *o, struct lsm_options *out)
 {
@@ -71,6 +83,7 @@ api_lsm_options(const basin_options *o, struct lsm_options *out)
         .codec_level = o->codec_level,
         .stored_codec = o->codec == BASIN_CODEC_STORED,
         .filter_bits = o->filter_bits,
+        .prefix = space_and_tag,
         .passphrase = api_bytes(o->passphrase),
         .key = api_bytes(o->key),
         .kdf = { o->kdf_passes, o->kdf_memory_kib },

@@ -74,9 +74,10 @@ struct lsm_options {
     uint32_t level_factor;
     uint32_t level0_runs; /* runs of level 0 that start a merge; 0 = 4 */
     enum codec_id codec;
-    int codec_level;   /* 0 = 3 */
-    bool stored_codec; /* the stored codec, and level unless given; codec: of a new one */
-    int filter_bits;   /* -1 = none */
+    int codec_level;           /* 0 = 3 */
+    bool stored_codec;         /* the stored codec, and level unless given; codec: of a new one */
+    int filter_bits;           /* -1 = none */
+    stratum_prefix_fn *prefix; /* of keys, for a filter on it; NULL = none */
     bool no_map;
     struct bytes passphrase;
     struct bytes key;

@@ -5,6 +5,10 @@
  * single stratum is a run of one. At most one stratum cursor is open; a stratum is opened when the
  * first entry in it is needed, and never when its bounds, or the limit, say that none is.
  *
+ * A stratum whose list of prefixes says that no key of it lies in the limit is stepped over, as one
+ * without entries is: what it says holds for the cursor's whole life, whatever way it moves. Range
+ * tombstones are asked for all the same.
+ *
  * Bounds of a stratum: [first_key, last_key], or last_key excluded, or no end at all: the bounds of
  * a range tombstone count. A stratum without entries is stepped over unopened.
  */
@@ -14,10 +18,10 @@ struct run_cursor {
     struct icur base;
     const basin_allocator *mem;
     struct lsm_run run;
-    struct lsm_stratum *single;      /* the strata of a run of one */
-    const struct lsm_range *limit;   /* borrowed, may be NULL */
-    size_t at;                       /* stratum of the cursor */
-    struct stratum_cursor *cursor;   /* NULL: none is open */
+    struct lsm_stratum *single;    /* the strata of a run of one */
+    const struct lsm_range *limit; /* borrowed, may be NULL */
+    size_t at;                     /* stratum of the cursor, which may hold keys in the limit */
+    struct stratum_cursor *cursor; /* NULL: none is open */
 };
 
 basin_status
@@ -94,17 +98,34 @@ show(struct run_cursor *c)
     }
 }
 
+/* Whether stratum s may have entries in the limit. */
+static bool
+may_hold(const struct run_cursor *c, const struct stratum *s)
+{
+    const struct lsm_range *r = c->limit;
+
+    if (r == NULL)
+        return true;
+    return stratum_may_hold(s, r->has_lower ? &r->lower : NULL, r->has_upper ? &r->upper : NULL,
+                            r->upper_excluded);
+}
+
+/* Opens a cursor on stratum i; *has: it may have entries in the limit, else nothing was done. */
 static basin_status
-enter(struct run_cursor *c, size_t i, basin_error *err)
+enter(struct run_cursor *c, size_t i, bool *has, basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct stratum *s;
 
-    if (c->cursor != NULL && c->at == i)
+    *has = c->run.strata[i]->entries > 0;
+    if (!*has || (c->cursor != NULL && c->at == i))
+        goto out;
+    TRY(lsm__stratum_read(c->run.strata[i], &s, err));
+    *has = may_hold(c, s);
+    if (!*has)
         goto out;
     stratum_cursor_close(c->cursor);
     c->cursor = NULL;
-    TRY(lsm__stratum_read(c->run.strata[i], &s, err));
     TRY(stratum_cursor_open(s, &c->cursor, err));
     if (UNLIKELY(c->run.strata[i]->db->rebuild != NULL))
         lsm__rebuild_skip(c->run.strata[i], c->cursor);
@@ -137,11 +158,12 @@ static basin_status
 first_from(struct run_cursor *c, size_t i, basin_error *err)
 {
     basin_status st = BASIN_OK;
+    bool has;
 
     for (; i < c->run.count && !behind_limit(c, i) && !c->base.valid; i++) {
-        if (c->run.strata[i]->entries == 0)
+        TRY(enter(c, i, &has, err));
+        if (!has)
             continue;
-        TRY(enter(c, i, err));
         TRY(stratum_cursor_first(c->cursor, err));
         show(c);
     }
@@ -154,11 +176,12 @@ static basin_status
 last_before(struct run_cursor *c, size_t i, basin_error *err)
 {
     basin_status st = BASIN_OK;
+    bool has;
 
     while (i-- > 0 && !before_limit(c, i) && !c->base.valid) {
-        if (c->run.strata[i]->entries == 0)
+        TRY(enter(c, i, &has, err));
+        if (!has)
             continue;
-        TRY(enter(c, i, err));
         TRY(stratum_cursor_last(c->cursor, err));
         show(c);
     }
@@ -186,12 +209,13 @@ run_seek_ge(struct icur *base, struct bytes key, uint64_t snapshot, basin_error 
     basin_status st = BASIN_OK;
     struct run_cursor *c = run_of(base);
     size_t i = lsm__run_find(&c->run, key);
+    bool has;
 
     base->valid = false;
     if (i == c->run.count || behind_limit(c, i))
         goto out;
-    if (c->run.strata[i]->entries > 0) {
-        TRY(enter(c, i, err));
+    TRY(enter(c, i, &has, err));
+    if (has) {
         TRY(stratum_cursor_seek_ge(c->cursor, key, snapshot, err));
         show(c);
     }
@@ -207,12 +231,13 @@ run_seek_le(struct icur *base, struct bytes key, basin_error *err)
     basin_status st = BASIN_OK;
     struct run_cursor *c = run_of(base);
     size_t i = count_begun(&c->run, key);
+    bool has;
 
     base->valid = false;
     if (i == 0 || before_limit(c, i - 1))
         goto out;
-    if (c->run.strata[i - 1]->entries > 0) {
-        TRY(enter(c, i - 1, err));
+    TRY(enter(c, i - 1, &has, err));
+    if (has) {
         TRY(stratum_cursor_seek_le(c->cursor, key, err));
         show(c);
     }
@@ -277,8 +302,8 @@ fragment_find(const struct range_tombstone *r, size_t n, struct bytes key, bool 
 
 /* The fragments of one stratum; cover is set to the stratum's part of the keys already. */
 static void
-fragments_covering(const struct range_tombstone *r, size_t n, struct bytes key,
-                   uint64_t snapshot, struct range_cover *cover)
+fragments_covering(const struct range_tombstone *r, size_t n, struct bytes key, uint64_t snapshot,
+                   struct range_cover *cover)
 {
     size_t behind = fragment_find(r, n, key, false), first;
     const struct range_tombstone *f;

@@ -278,6 +278,7 @@ lsm__write_options(struct lsm *db, struct object_id id, struct stratum_write_opt
         .codec = db->o.codec,
         .codec_level = db->o.codec_level,
         .filter_bits = db->o.filter_bits < 0 ? 0 : (uint32_t)db->o.filter_bits,
+        .prefix = db->o.filter_bits < 0 ? NULL : db->o.prefix,
         .data_key = db->encrypted ? &db->data_key : NULL,
         .database_id = { db->database_id[0], db->database_id[1] },
         .object_id = { id.epoch, id.number },

@@ -302,10 +302,51 @@ d4_the_first_put_makes_the_default_keyspace(void **state)
     free(large);
 }
 
+/* ------------------------------------------------------------------ keyspaces apart */
+
+/* Two strata hold keyspaces one and three, so that their bounds span two, and a third holds two. */
+static void
+ec49_a_cursor_reads_no_stratum_of_other_keyspaces(void **state)
+{
+    static const char *const names[] = { "one", "two", "three" };
+    basin_stats before = BASIN_STATS_INIT, after = BASIN_STATS_INIT;
+    basin_space spaces[3];
+    basin_cursor *c;
+    basin_txn *txn;
+
+    (void)state;
+    d.o.no_threads = true;
+    desk_open(&d);
+    txn = desk_begin(&d, BASIN_WRITE);
+    for (int i = 0; i < 3; i++)
+        desk_ok(&d, basin_space_open(txn, names[i], true, &spaces[i], &d.err));
+    desk_ok(&d, basin_commit(txn, BASIN_DURABLE, NULL, &d.err));
+    for (int run = 0; run < 3; run++) {
+        txn = desk_begin(&d, BASIN_WRITE);
+        for (int i = run == 2; i < 3; i += 2)
+            desk_ok(&d, basin_put(txn, spaces[i], key_of("key"), key_of(names[run]), &d.err));
+        desk_ok(&d, basin_commit(txn, BASIN_DURABLE, NULL, &d.err));
+        desk_ok(&d, basin_flush(d.db, &d.err));
+    }
+    desk_ok(&d, basin_stat(d.db, &before, &d.err));
+    txn = desk_begin(&d, BASIN_READ);
+    desk_ok(&d, basin_cursor_open(txn, spaces[1], NULL, &c, &d.err));
+    desk_ok(&d, basin_cursor_first(c, &d.err));
+    desk_status(&d, basin_cursor_next(c, &d.err), BASIN_END);
+    basin_cursor_close(c);
+    basin_abort(txn);
+    desk_ok(&d, basin_stat(d.db, &after, &d.err));
+    assert_int_equal(after.filter_checks - before.filter_checks, 3);
+    assert_int_equal(after.filter_rejects - before.filter_rejects, 2);
+    desk_close(&d);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(ec49_a_cursor_reads_no_stratum_of_other_keyspaces, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(d25_threads_block_signals_and_descriptors_close_on_exec,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(d25_nothing_is_printed_or_changed, setup, teardown),

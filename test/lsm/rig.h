@@ -109,6 +109,13 @@ rig_key(struct rig *r, uint8_t to[WALK_KEY_SIZE])
 
 /* ------------------------------------------------------------------ options */
 
+/* A prefix as good as any: of the walk's keys, some share it and some do not. */
+static inline size_t
+rig_prefix(struct bytes key, unsigned elements)
+{
+    return MIN_OF(key.size, (size_t)(elements > 1 ? 6 : 4));
+}
+
 static inline void
 rig_random_options(struct rig *r)
 {
@@ -132,6 +139,7 @@ rig_random_options(struct rig *r)
         .codec = (enum codec_id)chance_below(&r->c, CODEC_COUNT),
         .codec_level = 1,
         .filter_bits = rig_chance(r, 3) ? -1 : 10,
+        .prefix = rig_prefix,
         .no_map = rig_chance(r, 2),
         .buffer_ms = 5,
     };

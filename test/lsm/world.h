@@ -98,6 +98,13 @@ world_drop_oldest(struct world *w)
     memmove(w->mems, w->mems + 1, w->mem_count * sizeof *w->mems);
 }
 
+/* The first byte of a key, or the first three. */
+static inline size_t
+world_prefix(struct bytes key, unsigned elements)
+{
+    return MIN_OF(key.size, (size_t)(elements > 1 ? 3 : 1));
+}
+
 /* What of a memtable goes into a stratum. */
 struct world_cut {
     uint32_t level;
@@ -220,7 +227,7 @@ world_stratum(struct world *w, struct memtable *m, const struct world_cut *cut)
     struct memory_sink sink;
     struct stratum *s;
     struct stratum_write_options wo = { .mem = w->mem, .page_size = 256, .filter_bits = 10,
-                                        .seqno_elide = cut->elide };
+                                        .prefix = world_prefix, .seqno_elide = cut->elide };
     struct stratum_read_options ro = { .mem = w->mem, .cache = w->cache,
                                        .counters = &w->db.counters, .no_map = cut->no_map };
     basin_status st;
