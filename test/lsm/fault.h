@@ -31,6 +31,7 @@ struct fault_case {
     void (*prepare)(struct rig *r);      /* without faults; may leave r->db NULL */
     basin_status (*work)(struct rig *r); /* the first failure; goes on where it can */
     bool maps;
+    bool folders; /* it makes some */
 };
 
 /* ------------------------------------------------------------------ pieces of cases */
@@ -402,9 +403,10 @@ fault_run(const struct fault_case *c, enum fault_kind kind, uint64_t n, bool pow
              : kind == FAULT_SPACE ? st != BASIN_OK
                                    : os_sim_calls(r->sim) - before >= n;
     fault_check_error(r, st, kind);
-    /* the folder of a new database, when its sync failed, is not made anew by anybody: then only a
-     * restart of the machine tells whether it is there */
-    power = power || (c->prepare == NULL && st != BASIN_OK && kind > FAULT_MEMORY);
+    /* a folder whose sync failed, and which could not be taken back, is not made anew by anybody:
+     * then only a restart of the machine tells whether it is there */
+    if (c->folders && st != BASIN_OK && kind > FAULT_MEMORY)
+        power = power || c->prepare == NULL || kind == FAULT_DISK;
     if (power) {
         os_sim_crash(r->sim, OS_CRASH_LOSE_ALL);
         fault_disarm(r);
