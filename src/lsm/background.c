@@ -19,6 +19,8 @@ checkpoint_step(struct lsm *db, bool *did, basin_error *err)
     if (!*did)
         return BASIN_OK;
     basin_status st = lsm__checkpoint(db, err);
+    if (st == BASIN_NO_SPACE && lsm__reserve_release(db))
+        st = lsm__checkpoint(db, err);
     os_mutex_lock(db->mu);
     db->checkpoint_running = false;
     if (st == BASIN_OK)
@@ -38,14 +40,16 @@ lsm__background_step(struct lsm *db, bool *did, basin_error *err)
     if (!*did)
         TRY(lsm__merge_step(db, did, err));
     lsm__remove_dead(db);
+    (void)!lsm__reserve_allows(db, NULL); /* there may be room again */
 out:
     if (st != BASIN_OK && st != BASIN_CANCELLED)
         lsm__background_failed(db, st, err);
     return st;
 }
 
-/* Damage in a stratum stops merging, which says so in its error; a full disk is waited out by
- * refusing writes; anything else poisons. */
+/* Damage in a stratum stops merging, which says so in its error; a full disk and lack of memory
+ * pass, so that the step is tried again, and who must wait for it is told; anything else poisons.
+ */
 void
 lsm__background_failed(struct lsm *db, basin_status st, const basin_error *err)
 {
@@ -57,7 +61,24 @@ lsm__background_failed(struct lsm *db, basin_status st, const basin_error *err)
         os_mutex_unlock(db->mu);
         return;
     }
+    if (st == BASIN_NO_SPACE || st == BASIN_NO_MEM) {
+        os_mutex_lock(db->mu);
+        db->stuck = st;
+        if (err != NULL)
+            db->stuck_error = *err;
+        os_cond_broadcast(db->idle_cond);
+        os_mutex_unlock(db->mu);
+        return;
+    }
     lsm__poison(db, st, err);
+}
+
+basin_status
+lsm__stuck(const struct lsm *db, basin_error *err)
+{
+    if (db->stuck != BASIN_OK && err != NULL)
+        *err = db->stuck_error;
+    return db->stuck;
 }
 
 /* ------------------------------------------------------------------ threads */
@@ -84,8 +105,12 @@ flush_thread(void *ctx)
         if (st != BASIN_OK)
             lsm__background_failed(db, st, &error);
         lsm__remove_dead(db);
+        (void)!lsm__reserve_allows(db, NULL); /* there may be room again */
         os_mutex_lock(db->mu);
-        if (!stopping(db) && (db->immutable_count == 0 || db->failed != BASIN_OK))
+        if (db->merge_short)
+            lsm__background_wake(db);
+        if (!stopping(db) &&
+            (db->immutable_count == 0 || db->failed != BASIN_OK || db->stuck != BASIN_OK))
             (void)os_cond_wait(db->work_cond, db->mu, UINT64_C(500000000));
         os_mutex_unlock(db->mu);
     }

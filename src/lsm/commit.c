@@ -12,7 +12,7 @@
 #include "lsm/internal.h"
 #include "lsm/txn.h"
 
-enum { GROUP_BYTES_MAX = 1 << 20 };
+enum { GROUP_BYTES_MAX = 1 << 20, RESERVE_AHEAD = 16 * 1024 };
 
 void
 lsm__poison(struct lsm *db, basin_status st, const basin_error *err)
@@ -95,17 +95,44 @@ out:
     return st;
 }
 
-static basin_status
-append(struct lsm *db, enum record_type type, uint64_t first_seqno, struct bytes body,
-       struct place *at, basin_error *err)
+static bool
+only_deletes(struct bytes ops)
 {
-    basin_status st = lsm__log_append(db->log, type, first_seqno, body, at, err);
+    struct rd r = rd_over(ops.data, ops.size);
+    struct op op;
 
+    while (lsm__op_next(&r, &op, NULL) == BASIN_OK)
+        if (op.kind != OP_DELETE && op.kind != OP_DELETE_RANGE && op.kind != OP_DELETE_FROM)
+            return false;
+    return true;
+}
+
+static basin_status
+append_once(struct lsm *db, bool fresh, const struct record *r, struct place *at, basin_error *err)
+{
+    basin_status st = BASIN_LIMIT;
+
+    if (!fresh)
+        st = lsm__log_append(db->log, r->type, r->first_seqno, r->body, at, err);
     if (st == BASIN_LIMIT) {
         TRY(roll(db, err));
-        st = lsm__log_append(db->log, type, first_seqno, body, at, err);
+        st = lsm__log_append(db->log, r->type, r->first_seqno, r->body, at, err);
     }
 out:
+    return st;
+}
+
+/* When twice the old log does not fit, a new one may. `must_fit`: what a full disk may not stop
+ * takes from the reserve. */
+static basin_status
+append(struct lsm *db, const struct record *r, bool must_fit, struct place *at, basin_error *err)
+{
+    basin_status st = append_once(db, false, r, at, err);
+
+    if (st == BASIN_NO_SPACE && !db->log->torn && lsm__failure(db, NULL) == BASIN_OK)
+        st = append_once(db, true, r, at, err);
+    if (st == BASIN_NO_SPACE && must_fit && !db->log->torn && lsm__reserve_release(db))
+        st = append_once(db, true, r, at, err);
     if (st != BASIN_OK && db->log->torn) /* the record may be there after a kill */
         lsm__poison(db, st, err);
     return st;
@@ -126,12 +153,12 @@ lsm__apply_ops(struct memtable *m, struct bytes ops, uint64_t first_seqno, uint6
     for (; (st = lsm__op_next(&r, &op, err)) == BASIN_OK; seqno++) {
         if (seqno < memtable_seqno_max(m) || seqno > LSM_SEQNO_MAX)
             return error_set(err, BASIN_CORRUPT, "batch: seqno %llu follows %llu",
-                             (unsigned long long)seqno,
-                             (unsigned long long)memtable_seqno_max(m));
+                             (unsigned long long)seqno, (unsigned long long)memtable_seqno_max(m));
         if (op.kind == OP_DELETE_RANGE || op.kind == OP_DELETE_FROM)
-            st = memtable_add_range(m, &(struct range_tombstone){ op.key, op.value,
-                                                                  op.kind == OP_DELETE_FROM,
-                                                                  seqno }, err);
+            st = memtable_add_range(m,
+                                    &(struct range_tombstone){ op.key, op.value,
+                                                               op.kind == OP_DELETE_FROM, seqno },
+                                    err);
         else
             st = memtable_add(m, &(struct entry){ op.key, op.value, seqno, kinds[op.kind] }, err);
         if (st != BASIN_OK)
@@ -158,6 +185,7 @@ lsm__rotate(struct lsm *db, basin_error *err)
     db->active_from = (struct place){ db->epoch, db->log->end };
     db->active_seqno = db->last_seqno;
     db->rotated++;
+    atomic_store_explicit(&db->reserved_upto, 0, memory_order_release);
     st = lsm__version_install(db, err);
     if (st != BASIN_OK) { /* as it was */
         db->rotated--;
@@ -187,8 +215,11 @@ may_rotate(struct lsm *db)
 static basin_status
 make_room(struct lsm *db, basin_error *err)
 {
-    if (memtable_used(db->active) < db->o.memtable_size &&
-        memtable_range_count(db->active) < MEMTABLE_RANGES_MAX)
+    uint64_t most = db->o.memtable_size;
+
+    if (atomic_load_explicit(&db->full, memory_order_acquire)) /* so that log can go soon */
+        most = MIN_OF(most, RESERVE_DELETES);
+    if (memtable_used(db->active) < most && memtable_range_count(db->active) < MEMTABLE_RANGES_MAX)
         return BASIN_OK;
     return may_rotate(db) ? lsm__rotate(db, err) : BASIN_OK;
 }
@@ -203,11 +234,29 @@ process_rotate(struct lsm *db, struct request *r)
     return lsm__rotate(db, &r->error);
 }
 
+/* Before anything but a delete makes the memtable grow, the reserve grows. */
+static basin_status
+reserve_for(struct lsm *db, struct bytes ops, basin_error *err)
+{
+    uint64_t used = memtable_used(db->active) + ops.size + RESERVE_AHEAD;
+    bool grows = used > atomic_load_explicit(&db->reserved_upto, memory_order_relaxed);
+
+    if (LIKELY(!grows && !atomic_load_explicit(&db->full, memory_order_acquire)))
+        return BASIN_OK;
+    if (only_deletes(ops))
+        return BASIN_OK;
+    if (grows && used < db->o.memtable_size / 2 &&
+        lsm__reserve_hold(db, 2 * used, NULL) == BASIN_OK)
+        return BASIN_OK;
+    return lsm__reserve_hold(db, grows ? used + used / 8 : 0, err);
+}
+
 static basin_status
 process_commit(struct lsm *db, struct request *r)
 {
     basin_status st = BASIN_OK;
     uint64_t first = db->last_seqno + 1, next;
+    struct record record = { .type = RECORD_BATCH, .first_seqno = first, .body = r->ops };
 
     r->seqno = db->last_seqno;
     if (r->txn != NULL)
@@ -215,7 +264,11 @@ process_commit(struct lsm *db, struct request *r)
     if (r->op_count == 0)
         goto out;
     TRY(make_room(db, &r->error));
-    TRY(append(db, RECORD_BATCH, first, r->ops, &r->place, &r->error));
+    TRY(reserve_for(db, r->ops, &r->error));
+    st = append(db, &record, false, &r->place, &r->error);
+    if (st == BASIN_NO_SPACE && lsm__failure(db, NULL) == BASIN_OK && only_deletes(r->ops))
+        st = append(db, &record, true, &r->place, &r->error);
+    TRY(st);
     db->last_seqno += r->op_count;
     r->seqno = db->last_seqno;
     st = lsm__apply_ops(db->active, r->ops, first, &next, &r->error);
@@ -224,6 +277,8 @@ process_commit(struct lsm *db, struct request *r)
     atomic_fetch_add_explicit(&db->commits, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&db->puts, r->op_count, memory_order_relaxed);
 out:
+    if (st == BASIN_NO_SPACE)
+        lsm__full_hint(&r->error);
     return st;
 }
 
@@ -244,6 +299,7 @@ static basin_status
 process_edit(struct lsm *db, struct request *r)
 {
     basin_status st;
+    struct record record = { .type = RECORD_EDIT };
 
     if (r->txn != NULL)
         TRY(lsm__txn_validate(r->txn, &r->error));
@@ -251,8 +307,9 @@ process_edit(struct lsm *db, struct request *r)
         TRY(process_call(db, r));
     if (r->edit->failed)
         FAIL(&r->error, BASIN_NO_MEM, "no memory for an edit");
-    st = append(db, RECORD_EDIT, MAX_OF(db->last_seqno, r->seqno_after),
-                buf_bytes(&r->edit->body), &r->place, &r->error);
+    record.first_seqno = MAX_OF(db->last_seqno, r->seqno_after); /* the call may set it */
+    record.body = buf_bytes(&r->edit->body);
+    st = append(db, &record, r->seqno_after == 0, &r->place, &r->error);
     r->edit->logged = st == BASIN_OK || db->log->torn;
     TRY(st);
     if (!PLANTED(EDIT_UNSYNCED))
@@ -347,11 +404,10 @@ lead(struct lsm *db, struct request *head)
 
     for (struct request *r = head; r; r = r->next) {
         r->status = process(db, r);
-        sync = sync || (r->durable && r->status == BASIN_OK &&
-                        !(PLANTED(FOLLOWER) && r->next != NULL));
+        sync = sync ||
+               (r->durable && r->status == BASIN_OK && !(PLANTED(FOLLOWER) && r->next != NULL));
     }
-    if ((sync && !PLANTED(ACK_FIRST)) ||
-        (sync_is_due(db) && lsm__failure(db, NULL) == BASIN_OK)) {
+    if ((sync && !PLANTED(ACK_FIRST)) || (sync_is_due(db) && lsm__failure(db, NULL) == BASIN_OK)) {
         st = lsm__log_sync(db->log, &error);
         db->unsynced_ns = 0;
     }
@@ -428,8 +484,9 @@ basin_status
 lsm__publish(struct lsm *db, struct edit *edit, void (*install)(struct lsm *db, void *ctx),
              void *ctx, basin_error *err)
 {
-    struct request r = { .kind = REQUEST_EDIT, .edit = edit, .install = install,
-                         .install_ctx = ctx };
+    struct request r = {
+        .kind = REQUEST_EDIT, .edit = edit, .install = install, .install_ctx = ctx
+    };
     return lsm__submit(db, &r, err);
 }
 
@@ -454,9 +511,42 @@ delay_ns(uint64_t runs, size_t size)
     return MIN_OF((runs - DEBT_RUNS_SLOW) * (uint64_t)size * 4, UINT64_C(20000000));
 }
 
+/* REQUIRES(mu) */
+static bool
+must_wait(const struct lsm *db)
+{
+    if (db->failed != BASIN_OK)
+        return false;
+    if (db->level0_runs >= DEBT_RUNS_STOP)
+        return !db->merge_blocked && !db->merge_short;
+    return db->immutable_count >= IMMUTABLE_MAX && db->stuck == BASIN_OK;
+}
+
+/* Why a commit of `ops` cannot go on. REQUIRES(mu) */
+static basin_status
+no_room(struct lsm *db, struct bytes ops, basin_error *err)
+{
+    basin_status st = failure_copy(db, err);
+
+    if (st != BASIN_OK)
+        return st;
+    if (db->level0_runs >= DEBT_RUNS_STOP && db->merge_blocked) {
+        if (err != NULL)
+            *err = db->merge_error;
+        return db->merge_error.status;
+    }
+    if (db->level0_runs >= DEBT_RUNS_SHORT && db->merge_short && !only_deletes(ops)) {
+        st = error_set(err, BASIN_NO_SPACE, "%s: the disk is full: no room to merge %llu runs",
+                       db->path, (unsigned long long)db->level0_runs);
+        lsm__full_hint(err);
+        return st;
+    }
+    return db->immutable_count >= IMMUTABLE_MAX ? lsm__stuck(db, err) : BASIN_OK;
+}
+
 /* Background work in the caller's thread: what a writer must wait for, done at once. */
 static basin_status
-room_inline(struct lsm *db, basin_error *err)
+room_inline(struct lsm *db, struct bytes ops, basin_error *err)
 {
     basin_status st = BASIN_OK;
     bool did = true, full;
@@ -472,34 +562,31 @@ room_inline(struct lsm *db, basin_error *err)
             return BASIN_OK; /* the next commit goes on with it */
         TRY(st);
     }
+    os_mutex_lock(db->mu);
+    st = no_room(db, ops, err);
+    os_mutex_unlock(db->mu);
 out:
     return st;
 }
 
 basin_status
-lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err)
+lsm__wait_for_room(struct lsm *db, struct bytes ops, basin_error *err)
 {
     basin_status st;
     uint64_t begin = 0, delay;
 
     if (db->o.no_threads)
-        return room_inline(db, err);
+        return room_inline(db, ops, err);
     if (LIKELY(!atomic_load_explicit(&db->crowded, memory_order_acquire)))
         return BASIN_OK;
     os_mutex_lock(db->mu);
-    while (db->failed == BASIN_OK && !(db->merge_blocked && db->level0_runs >= DEBT_RUNS_STOP) &&
-           (db->immutable_count >= IMMUTABLE_MAX || db->level0_runs >= DEBT_RUNS_STOP)) {
+    while (must_wait(db)) {
         begin = begin ? begin : db->os->ops->monotonic_ns(db->os);
         os_cond_broadcast(db->work_cond);
         (void)os_cond_wait(db->idle_cond, db->mu, UINT64_C(100000000));
     }
-    delay = delay_ns(db->level0_runs, size);
-    st = failure_copy(db, err);
-    if (st == BASIN_OK && db->merge_blocked && db->level0_runs >= DEBT_RUNS_STOP) {
-        st = db->merge_error.status;
-        if (err != NULL)
-            *err = db->merge_error;
-    }
+    delay = delay_ns(db->level0_runs, ops.size);
+    st = no_room(db, ops, err);
     os_mutex_unlock(db->mu);
     if (delay) {
         begin = begin ? begin : db->os->ops->monotonic_ns(db->os);
@@ -507,8 +594,7 @@ lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err)
     }
     if (begin) {
         atomic_fetch_add_explicit(&db->stalls, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&db->stall_us,
-                                  (db->os->ops->monotonic_ns(db->os) - begin) / 1000,
+        atomic_fetch_add_explicit(&db->stall_us, (db->os->ops->monotonic_ns(db->os) - begin) / 1000,
                                   memory_order_relaxed);
     }
     return st;
@@ -525,7 +611,7 @@ lsm__wait_for_tail(struct lsm *db, basin_error *err)
 
     os_mutex_lock(db->mu);
     while (db->tail_unsafe && db->failed == BASIN_OK &&
-           (!db->o.no_threads || db->immutable_count > 0)) {
+           (db->o.no_threads ? db->immutable_count > 0 : db->stuck == BASIN_OK)) {
         if (db->o.no_threads && !db->flush_running) {
             os_mutex_unlock(db->mu);
             st = lsm__flush_step(db, &did, err);
@@ -538,6 +624,8 @@ lsm__wait_for_tail(struct lsm *db, basin_error *err)
         }
     }
     st = failure_copy(db, err);
+    if (st == BASIN_OK && db->tail_unsafe)
+        st = lsm__stuck(db, err);
     os_mutex_unlock(db->mu);
     return st;
 }

@@ -27,6 +27,7 @@ flush_install(struct lsm *db, void *ctx)
     memtable_unref(f->table); /* the version still holds it */
     db->immutable_count--;
     db->flushed++;
+    db->stuck = BASIN_OK;
     memmove(db->immutable, db->immutable + 1, db->immutable_count * sizeof(*db->immutable));
     if (f->next_from.epoch >= db->first_epoch) {
         db->tail_unsafe = false;
@@ -69,10 +70,14 @@ flush_table(struct lsm *db, struct flush *f, uint64_t run, const uint64_t *snaps
     struct icur *source = NULL;
     struct range_tombstone *raw = NULL, *kept = NULL;
     size_t raw_count = 0, kept_count = 0;
-    struct rules_options rules = { .db = db, .snapshots = snapshots,
+    struct rules_options rules = { .db = db,
+                                   .snapshots = snapshots,
                                    .snapshot_count = snapshot_count,
-                                   .cancelled = flush_cancelled, .cancel_ctx = db };
-    struct output_options options = { .db = db, .level = 0, .run = run,
+                                   .cancelled = flush_cancelled,
+                                   .cancel_ctx = db };
+    struct output_options options = { .db = db,
+                                      .level = 0,
+                                      .run = run,
                                       .seqno_elide = f->keep_seqnos ? 0 : snapshots[0],
                                       .size_max = db->o.stratum_size };
 
@@ -123,6 +128,23 @@ lsm__any_ranges(const struct lsm *db)
     return false;
 }
 
+/* The disk is full: gives the reserve back, and waits for a merge to end and return what it wrote,
+ * which it does at once unless it is a purge. True when there may be room now. */
+static bool
+make_way(struct lsm *db)
+{
+    bool had = lsm__reserve_release(db);
+
+    if (lsm__failure(db, NULL) != BASIN_OK)
+        return false;
+    os_mutex_lock(db->mu);
+    had = had || db->merge_running;
+    while (db->merge_running)
+        (void)os_cond_wait(db->idle_cond, db->mu, UINT64_C(100000000));
+    os_mutex_unlock(db->mu);
+    return had;
+}
+
 basin_status
 lsm__flush_step(struct lsm *db, bool *did, basin_error *err)
 {
@@ -147,12 +169,16 @@ lsm__flush_step(struct lsm *db, bool *did, basin_error *err)
     if (!*did || st != BASIN_OK)
         return st;
     st = flush_table(db, &f, run, snapshots, count, err);
+    if (st == BASIN_NO_SPACE && make_way(db))
+        st = flush_table(db, &f, run, snapshots, count, err);
     mem_free(db->mem, snapshots, capacity * sizeof(*snapshots));
     os_mutex_lock(db->mu);
     db->flush_running = false;
     os_cond_broadcast(db->idle_cond);
     os_cond_broadcast(db->work_cond);
     os_mutex_unlock(db->mu);
+    if (st == BASIN_OK)
+        (void)!lsm__reserve_hold(db, 0, NULL); /* strata may be larger than before */
     return st;
 }
 
@@ -189,16 +215,20 @@ lsm_flush(struct lsm *db, basin_error *err)
     if (db->o.read_only)
         FAIL(err, BASIN_READ_ONLY, "the database is open for reading");
     do {
-        TRY(lsm__wait_for_room(db, 0, err));
+        TRY(lsm__wait_for_room(db, BYTES_NULL, err));
         st = lsm__submit(db, &r, err);
     } while (st == BASIN_BUSY);
     TRY(st);
     os_mutex_lock(db->mu);
     until = db->rotated;
+    db->stuck = BASIN_OK; /* tried once more */
     os_cond_broadcast(db->work_cond);
-    while (!db->o.no_threads && db->flushed < until && db->failed == BASIN_OK)
+    while (!db->o.no_threads && db->flushed < until && db->failed == BASIN_OK &&
+           db->stuck == BASIN_OK)
         (void)os_cond_wait(db->idle_cond, db->mu, UINT64_C(100000000));
+    st = db->flushed < until ? lsm__stuck(db, err) : BASIN_OK;
     os_mutex_unlock(db->mu);
+    TRY(st);
     if (db->o.no_threads)
         TRY(flush_inline(db, until, err));
     TRY(lsm__failure(db, err));

@@ -4,8 +4,9 @@
  * The state of an open database, and the calls between the files of the room.
  *
  * Locks, in order (docs/locks.md): refresh (5) < writer (10) < queue (20) < mu (30) < dead_mu (40)
- * < values_mu (50) < readers (60). The commit leader is a role, not a lock: queue hands it from one
- * request to the next; only the leader appends to the log and writes to the active memtable.
+ * < values_mu (50) < readers (60) < reserve (70). The commit leader is a role, not a lock: queue
+ * hands it from one request to the next; only the leader appends to the log and writes to the
+ * active memtable.
  */
 #ifndef LSM_INTERNAL_H
 #define LSM_INTERNAL_H
@@ -23,7 +24,8 @@ enum {
     LOCK_RANK_MU = 30,
     LOCK_RANK_DEAD = 40,
     LOCK_RANK_VALUES = 50,
-    LOCK_RANK_READERS = 60
+    LOCK_RANK_READERS = 60,
+    LOCK_RANK_RESERVE = 70
 };
 
 enum {
@@ -31,11 +33,14 @@ enum {
     LOG_RECORD_HEADER_SIZE = 32,
     LOG_RECORD_ALIGN = 8,
     LOG_SIZE_START = 256 * 1024,
+    LOG_SIZE_LEAST = 16 * 1024, /* on a full disk */
     LOG_SEAL_ROOM = 64, /* kept free at the end of a log file for its seal */
+    RESERVE_DELETES = 1024 * 1024, /* a memtable of deletes on a full disk */
     EDIT_SIZE_MAX = 256 * 1024 * 1024,
     IMMUTABLE_MAX = 2, /* memtables waiting for their flush before writers wait */
     MEMTABLE_RANGES_MAX = 8192,
     DEBT_RUNS_SLOW = 12, /* runs of level 0 from which writers are slowed down */
+    DEBT_RUNS_SHORT = 32, /* ... from which they are refused when the disk has no room to merge */
     DEBT_RUNS_STOP = 100, /* ... and from which they wait (E42: never more than 128) */
     PATH_SIZE_MAX = 4000
 };
@@ -378,6 +383,8 @@ struct lsm {
     _Atomic bool failed_hint;      /* failed is set */
     _Atomic uint32_t writer_gate;  /* see txn.c */
     struct lane lanes[LANE_COUNT]; /* by itself: see lane.h */
+    _Atomic uint64_t reserved_upto; /* so large the memtable may become before the reserve grows */
+    _Atomic bool full;             /* the reserve is not whole: what takes room is refused */
 
     struct os_mutex *writer_mu;    /* locked-mode transactions: see txn.c */
     struct os_cond *writer_cond;
@@ -430,6 +437,9 @@ struct lsm {
     bool merge_blocked;           /* GUARDED(mu) merging found damage: merge_error */
     basin_error merge_error;      /* GUARDED(mu) */
     bool merge_idle;              /* GUARDED(mu) nothing left to merge */
+    bool merge_short;             /* GUARDED(mu) a merge waits for room on the disk */
+    basin_status stuck;           /* GUARDED(mu) why flushes fail for now: tried again */
+    basin_error stuck_error;      /* GUARDED(mu) */
     uint64_t work_seen;           /* GUARDED(mu) counts changes that background work may want */
     bool tail_unsafe;             /* GUARDED(mu) replayed tail may not be on disk: durable commits
                                      wait for its flush */
@@ -450,6 +460,11 @@ struct lsm {
     bool values_changed;                /* GUARDED(mu) since the last sweep went through */
     uint64_t values_edits;              /* GUARDED(mu) manifest.edits then */
     struct place values_oldest;         /* GUARDED(mu) and how far readers were */
+
+    bool reserving;               /* set at open; the writer keeps a reserve */
+    struct os_mutex *reserve_mu;
+    struct os_file *reserve;      /* GUARDED(reserve_mu) NULL: none was made */
+    uint64_t reserve_size;        /* GUARDED(reserve_mu) blocks that it holds */
 
     struct version *versions;     /* GUARDED(dead_mu) all that are alive */
     struct readers *readers;      /* reader table; NULL when none */
@@ -481,8 +496,9 @@ basin_status lsm__failure(struct lsm *db, basin_error *err);
 
 /* commit.c: hands the request to the leader (maybe this thread) and waits for its result. */
 basin_status lsm__submit(struct lsm *db, struct request *r, basin_error *err);
-/* Waits while writers must: too many memtables wait for their flush, too much debt. */
-basin_status lsm__wait_for_room(struct lsm *db, size_t size, basin_error *err);
+/* Waits before a commit of `ops` while writers must: too many memtables wait for their flush, too
+ * much debt. */
+basin_status lsm__wait_for_room(struct lsm *db, struct bytes ops, basin_error *err);
 basin_status lsm__wait_for_tail(struct lsm *db, basin_error *err);
 /* The number of operations in a batch. */
 basin_status lsm__ops_count(struct bytes ops, uint64_t *count, basin_error *err);
@@ -575,15 +591,30 @@ struct place lsm__committed(struct lsm *db);
 bool lsm__is_pinned(struct lsm *db);
 basin_status lsm__open_reader(struct lsm *db, basin_error *err);
 uint64_t lsm__readers_count(struct lsm *db); /* other handles that read */
-/* Value strata of which more than half is dead and no memtable refers to: fills at most `most`.
- * REQUIRES(mu) */
-size_t lsm__values_stale(struct lsm *db, struct object_id *to, size_t most);
+/* Value strata of which more than half is dead and no memtable refers to: fills at most `most`;
+ * `bytes` of them live. REQUIRES(mu) */
+size_t lsm__values_stale(struct lsm *db, struct object_id *to, size_t most, uint64_t *bytes);
 bool lsm__object_among(struct object_id id, const struct object_id *list, size_t count);
 basin_status lsm__values_stat(struct lsm *db, uint64_t *bytes, uint64_t *dead, basin_error *err);
 /* Oldest epoch that a consumer of the change feed may hold; UINT64_MAX when none does. */
 basin_status lsm__feed_keep_epoch(struct lsm *db, uint64_t *epoch, basin_error *err);
 /* Removes strata that no manifest names. */
 basin_status lsm__sweep_orphans(struct lsm *db, basin_error *err);
+
+/* reserve.c: room for what must not fail on a full disk. */
+void lsm__reserve_open(struct lsm *db);
+void lsm__reserve_close(struct lsm *db);
+/* Makes the reserve as large as it has to be, also when the memtable grows up to `upto` (0 = as it
+ * was said before; others: leader only): NO_SPACE when the disk cannot give it. Takes mu. */
+basin_status lsm__reserve_hold(struct lsm *db, uint64_t upto, basin_error *err);
+void lsm__full_hint(basin_error *err);
+/* NO_SPACE while the disk is full: for what takes room. */
+basin_status lsm__reserve_allows(struct lsm *db, basin_error *err);
+/* The disk is full: true when there is room now that was the reserve's. Takes mu. */
+bool lsm__reserve_release(struct lsm *db);
+/* Bytes that the disk has left; without what a flush may take while there is no reserve. */
+uint64_t lsm__room(struct lsm *db);
+uint64_t lsm__room_for_merge(struct lsm *db); /* takes mu */
 
 /* note.c: what a stratum tells of itself, so that a manifest can be rebuilt. */
 struct stratum_note {
@@ -627,6 +658,8 @@ void lsm__log_remove(struct lsm *db, uint64_t epoch);
 void lsm__log_retire(struct lsm *db, uint64_t epoch);
 
 /* flush.c, merge.c, background.c */
+/* What holds flushes up, or OK; REQUIRES(db->mu). */
+basin_status lsm__stuck(const struct lsm *db, basin_error *err);
 basin_status lsm__rotate(struct lsm *db, basin_error *err);      /* leader, takes mu */
 bool lsm__any_ranges(const struct lsm *db);                        /* REQUIRES(db->mu) */
 uint64_t lsm__next_run(struct lsm *db);                           /* REQUIRES(db->mu) */

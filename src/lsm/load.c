@@ -40,6 +40,10 @@ static basin_status
 open_output(struct lsm_load *l, struct output **out, basin_error *err)
 {
     /* everything is elided: see above */
+    basin_status st = lsm__reserve_allows(l->db, err);
+
+    if (st != BASIN_OK)
+        return st;
     return lsm__output_open(&(struct output_options){ .db = l->db, .level = 0,
                                                       .seqno_elide = UINT64_MAX,
                                                       .group = l->group,
@@ -132,6 +136,7 @@ place_piece(struct lsm_load *l, const struct lsm_piece *p, struct entry *e, basi
     basin_status st = BASIN_OK;
     struct value_place place;
 
+    TRY(lsm__reserve_allows(l->db, err));
     if (l->values == NULL)
         TRY(lsm__value_out_open(l->db, &l->values, err));
     place.id = l->values->id;

@@ -123,7 +123,10 @@ log_begin(struct log_file *l, uint64_t end_before, basin_error *err)
     l->seed = lsm__log_seed(header);
     if (l->db->encrypted)
         codec_subkey(&l->db->data_key, salt, "basinlog", &l->key);
-    TRY(make_room(l, MAX_OF(size, LOG_SIZE_START), err));
+    st = make_room(l, MAX_OF(size, LOG_SIZE_START), err);
+    if (st == BASIN_NO_SPACE)
+        st = make_room(l, MAX_OF(size, LOG_SIZE_LEAST), err);
+    TRY(st);
     TRY(write_bytes(l, 0, header, sizeof(header), err));
     l->end = LOG_HEADER_SIZE;
     atomic_store_explicit(&l->end_shared, l->end, memory_order_release);

@@ -22,6 +22,15 @@ merge_cancelled(void *ctx)
            lsm__failure(db, NULL) != BASIN_OK;
 }
 
+/* What a merge has written is needed for a flush when the disk becomes full; a purge goes on. */
+static bool
+large_cancelled(void *ctx)
+{
+    struct lsm *db = ctx;
+
+    return merge_cancelled(db) || atomic_load_explicit(&db->full, memory_order_acquire);
+}
+
 /* Range tombstones of all inputs, each clipped to its stratum already. */
 static basin_status
 collect_ranges(const struct merge_plan *p, struct range_tombstone **out, size_t *count,
@@ -161,12 +170,17 @@ rewrite(const struct merge_plan *p, const uint64_t *snapshots, size_t snapshot_c
     struct range_tombstone *raw = NULL, *kept = NULL;
     size_t raw_count = 0, kept_count = 0;
     bool logged = false;
-    struct rules_options rules = { .db = db, .snapshots = snapshots,
-                                   .snapshot_count = snapshot_count, .bottom = p->bottom,
-                                   .cancelled = merge_cancelled, .cancel_ctx = db };
-    struct output_options options = { .db = db, .level = p->to_level,
+    struct rules_options rules = { .db = db,
+                                   .snapshots = snapshots,
+                                   .snapshot_count = snapshot_count,
+                                   .bottom = p->bottom,
+                                   .cancelled = merge_cancelled,
+                                   .cancel_ctx = db };
+    struct output_options options = { .db = db,
+                                      .level = p->to_level,
                                       .run = p->to_level ? p->to_level : p->runs[0].run,
-                                      .stale = p->stale, .stale_count = p->stale_count,
+                                      .stale = p->stale,
+                                      .stale_count = p->stale_count,
                                       .seqno_elide = p->keep_seqnos ? 0 : snapshots[0],
                                       .consumed = p->inputs,
                                       .consumed_count = p->input_count,
@@ -174,12 +188,19 @@ rewrite(const struct merge_plan *p, const uint64_t *snapshots, size_t snapshot_c
                                       .between_count = p->between_count,
                                       .size_max = db->o.stratum_size };
 
+    if (!p->though_full)
+        rules.cancelled = large_cancelled;
     TRY(collect_ranges(p, &raw, &raw_count, err));
     TRY(lsm__rules_ranges(&rules, raw, raw_count, &kept, &kept_count, err));
     options.ranges = kept;
     options.range_count = kept_count;
     TRY(lsm__output_open(&options, &output, err));
-    TRY(open_inputs(p, &source, err));
+    if (p->version != NULL) {
+        TRY(lsm__purge_icur(p, snapshots[0], &source, err));
+        TRY(lsm__multi_icur(db->mem, &source, 1, &source, err));
+    } else {
+        TRY(open_inputs(p, &source, err));
+    }
     rules.source = source;
     rules.output = output;
     TRY(lsm__rules_run(&rules, err));
@@ -198,20 +219,86 @@ out:
     return st;
 }
 
+/* ------------------------------------------------------------------ steps */
+
+/* Whether the disk has room for a plan: its output is not larger than its input. */
+static bool
+fits(const struct merge_plan *p, uint64_t room)
+{
+    return p->move || p->input_count == 0 || p->bytes + p->bytes / 16 + p->values_bytes <= room;
+}
+
+/* Cancelled for good, not for the sake of a flush. REQUIRES(db->mu). */
+static bool
+merge_stops(const struct lsm *db)
+{
+    return atomic_load_explicit(&db->closing, memory_order_acquire) || db->failed != BASIN_OK;
+}
+
+/* The next step; on a disk without room for it, a purge. REQUIRES(db->mu). */
+static basin_status
+choose(struct lsm *db, struct merge_plan *plan, uint64_t room, basin_error *err)
+{
+    basin_status st;
+    bool full = atomic_load_explicit(&db->full, memory_order_acquire);
+
+    TRY(lsm__merge_plan(db, plan, err));
+    plan->though_full = full; /* it leaves room for a flush */
+    db->merge_short = !fits(plan, room);
+    if (db->merge_short)
+        lsm__merge_plan_release(plan);
+    if (plan->input_count == 0 && (db->merge_short || full))
+        TRY(lsm__purge_plan(db, plan, err));
+out:
+    return st;
+}
+
+/* A purge is made when it is worth it, with the room of the reserve if need be. */
+static basin_status
+purge(const struct merge_plan *p, const uint64_t *snapshots, size_t count, basin_error *err)
+{
+    basin_status st;
+    bool worth;
+    uint64_t left = 0;
+
+    TRY(lsm__purge_gain(p, snapshots[0], &worth, &left, err));
+    if (!worth)
+        goto out;
+    if (left > lsm__room(p->db) && (!lsm__reserve_release(p->db) || left > lsm__room(p->db)))
+        goto out;
+    TRY(rewrite(p, snapshots, count, err));
+out:
+    return st;
+}
+
+static basin_status
+carry_out(const struct merge_plan *p, const uint64_t *snapshots, size_t count, basin_error *err)
+{
+    basin_status st;
+    bool logged;
+
+    if (p->version != NULL)
+        return purge(p, snapshots, count, err);
+    if (!p->move)
+        return rewrite(p, snapshots, count, err);
+    st = publish(p, NULL, &logged, err);
+    atomic_fetch_add_explicit(&p->db->moves, 1, memory_order_relaxed);
+    return st;
+}
+
 basin_status
 lsm__merge_step(struct lsm *db, bool *did, basin_error *err)
 {
     basin_status st = BASIN_OK;
     struct merge_plan plan = { .db = db };
-    uint64_t *snapshots = NULL;
+    uint64_t *snapshots = NULL, room = lsm__room_for_merge(db);
     size_t count = 0, capacity = 0;
-    bool logged;
 
     *did = false;
     os_mutex_lock(db->mu);
     /* an edit is synced, which says that the logs before are whole: not before the tail is safe */
     if (!db->merge_running && db->failed == BASIN_OK && !db->tail_unsafe)
-        st = lsm__merge_plan(db, &plan, err);
+        st = choose(db, &plan, room, err);
     if (st == BASIN_OK && plan.input_count > 0)
         st = lsm__snapshot_list(db, &snapshots, &count, &capacity, err);
     *did = plan.input_count > 0;
@@ -224,17 +311,19 @@ lsm__merge_step(struct lsm *db, bool *did, basin_error *err)
     os_mutex_unlock(db->mu);
     if (st != BASIN_OK || !*did)
         return st;
-    if (plan.move) {
-        st = publish(&plan, NULL, &logged, err);
-        atomic_fetch_add_explicit(&db->moves, 1, memory_order_relaxed);
-    } else {
-        st = rewrite(&plan, snapshots, count, err);
-    }
+    st = carry_out(&plan, snapshots, count, err);
     mem_free(db->mem, snapshots, capacity * sizeof(*snapshots));
     os_mutex_lock(db->mu);
+    if (st == BASIN_NO_SPACE || (st == BASIN_CANCELLED && !merge_stops(db))) {
+        db->merge_short = true; /* others took it meanwhile: again when there is more */
+        *did = false;
+        st = BASIN_OK;
+    }
     lsm__merge_plan_release(&plan);
     db->merge_running = false;
     os_cond_broadcast(db->idle_cond);
     os_mutex_unlock(db->mu);
+    lsm__remove_dead(db); /* its room counts for the next step */
+    (void)!lsm__reserve_hold(db, 0, NULL);
     return st;
 }

@@ -72,8 +72,8 @@ add_input(struct merge_plan *p, struct lsm_stratum *s, basin_error *err)
 
     if (p->input_count == p->input_capacity) {
         size_t n = p->input_capacity + 64;
-        more = mem->resize(mem->ctx, p->inputs, p->input_capacity * sizeof(*more),
-                           n * sizeof(*more));
+        more =
+            mem->resize(mem->ctx, p->inputs, p->input_capacity * sizeof(*more), n * sizeof(*more));
         if (more == NULL)
             return error_set(err, BASIN_NO_MEM, "no memory for a merge of %zu strata", n);
         p->inputs = more;
@@ -183,8 +183,7 @@ finish_plan(struct merge_plan *p, bool may_move, basin_error *err)
 
     p->runs = mem_new(p->db->mem, p->input_capacity * sizeof(*p->runs));
     if (p->runs == NULL)
-        return error_set(err, BASIN_NO_MEM, "no memory for a merge of %zu strata",
-                         p->input_count);
+        return error_set(err, BASIN_NO_MEM, "no memory for a merge of %zu strata", p->input_count);
     sort_items(p->inputs, p->input_count, sizeof(*p->inputs), compare_inputs);
     p->move = may_move;
     for (size_t i = 0; i < p->input_count; i++) {
@@ -216,6 +215,7 @@ lsm__merge_plan_release(struct merge_plan *p)
     for (size_t i = 0; i < p->between_count; i++)
         lsm__stratum_unref(p->between[i]);
     mem_free(mem, p->between, p->between_capacity * sizeof(*p->between));
+    lsm__version_unref(p->version);
     mem_free(mem, p->inputs, p->input_capacity * sizeof(*p->inputs));
     mem_free(mem, p->runs, p->runs ? p->input_capacity * sizeof(*p->runs) : 0);
     *p = (struct merge_plan){ .db = p->db };
@@ -349,7 +349,7 @@ plan_values(struct lsm *db, struct merge_plan *p, basin_error *err)
 {
     const struct manifest *m = &db->manifest;
 
-    p->stale_count = lsm__values_stale(db, p->stale, MERGE_STALE_MAX);
+    p->stale_count = lsm__values_stale(db, p->stale, MERGE_STALE_MAX, &p->values_bytes);
     for (size_t i = 0; i < m->stratum_count && p->stale_count > 0; i++) {
         struct lsm_stratum *s = m->strata[i];
         for (size_t j = 0; j < s->use_count && !s->in_merge; j++)
@@ -357,7 +357,41 @@ plan_values(struct lsm *db, struct merge_plan *p, basin_error *err)
                 return take_one(p, s, s->level, false, err);
     }
     p->stale_count = 0;
+    p->values_bytes = 0;
     return BASIN_OK;
+}
+
+basin_status
+lsm__purge_plan(struct lsm *db, struct merge_plan *plan, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    struct version *v = db->current;
+    struct lsm_stratum *best = NULL;
+    size_t newer = 0;
+
+    *plan = (struct merge_plan){ .db = db };
+    for (size_t i = 1; i < v->run_count; i++) {
+        for (size_t k = 0; k < v->runs[i].count; k++) {
+            struct lsm_stratum *s = v->runs[i].strata[k];
+            if (s->in_merge || s->purge_seen == db->flushed + 1 ||
+                (best != NULL && s->size >= best->size))
+                continue;
+            best = s;
+            newer = i;
+        }
+    }
+    if (best == NULL)
+        return BASIN_OK;
+    best->purge_seen = db->flushed + 1;
+    TRY(take_one(plan, best, best->level, false, err));
+    plan->version = v;
+    plan->though_full = true;
+    plan->newer = newer;
+    lsm__version_ref(v);
+out:
+    if (st != BASIN_OK)
+        lsm__merge_plan_release(plan);
+    return st;
 }
 
 /* A manual compaction pushes everything into the deepest level, a stratum at a time. */

@@ -64,7 +64,7 @@ write_now(struct lsm *db, const struct op *op, bool durable, basin_error *err)
         FAIL(err, BASIN_NO_MEM, "no memory for an operation of %zu bytes",
              op->key.size + op->value.size);
     r.ops = buf_bytes(&ops);
-    TRY(lsm__wait_for_room(db, ops.size, err));
+    TRY(lsm__wait_for_room(db, r.ops, err));
     if (durable && db->tail_unsafe_hint)
         TRY(lsm__wait_for_tail(db, err));
     TRY(lsm__writer_enter(db, NULL, true, UINT32_MAX, err));

@@ -79,6 +79,7 @@ make_locks(struct lsm *db, basin_error *err)
     TRY(os_mutex_new(mem, LOCK_RANK_MU, "mu", &db->mu, err));
     TRY(os_mutex_new(mem, LOCK_RANK_DEAD, "dead", &db->dead_mu, err));
     TRY(os_mutex_new(mem, LOCK_RANK_VALUES, "values", &db->values_mu, err));
+    TRY(os_mutex_new(mem, LOCK_RANK_RESERVE, "reserve", &db->reserve_mu, err));
     TRY(os_cond_new(mem, &db->writer_cond, err));
     TRY(os_cond_new(mem, &db->queue_cond, err));
     TRY(os_cond_new(mem, &db->work_cond, err));
@@ -160,6 +161,8 @@ handle_free(struct lsm *db)
     lsm__reader_close(db);
     lsm__log_unref(db->log);
     store_close(db->store);
+    os_close(db->reserve);
+    os_mutex_free(db->reserve_mu);
     stratum_cache_free(db->cache);
     os_close(db->lock_file);
     os_cond_free(db->writer_cond);
@@ -330,7 +333,9 @@ take_lock(struct lsm *db, basin_error *err)
     TRY(st);
     db->os->ops->process_name(db->os, name, sizeof(name));
     TRY(os_truncate(db->lock_file, 0, err));
-    TRY(os_write(db->lock_file, 0, name, strlen(name), err));
+    st = os_write(db->lock_file, 0, name, strlen(name), err);
+    if (st == BASIN_NO_SPACE) /* it only tells others who holds the lock */
+        st = BASIN_OK;
 out:
     return st;
 }
@@ -518,6 +523,7 @@ open_writer(struct lsm *db, basin_error *err)
     struct recovery r = { .manifest = &db->manifest };
     uint64_t epoch;
 
+    lsm__reserve_open(db);
     TRY(lsm__readers_open_writer(db, err));
     TRY(db->rebuild ? lsm__rebuild(db, &r, err) : lsm__recover(db, &r, err));
     if (!db->rebuild)
@@ -541,6 +547,7 @@ open_writer(struct lsm *db, basin_error *err)
     TRY(lsm__values_open(db, err));
     if (!db->rebuild) /* what could not be read stays until the next opening */
         TRY(lsm__sweep_orphans(db, err));
+    (void)!lsm__reserve_hold(db, 0, NULL); /* a full disk refuses what takes room, not this */
     TRY(lsm__background_start(db, err));
 out:
     lsm__recovery_release(db, &r);
@@ -602,16 +609,19 @@ out:
 
 /* ------------------------------------------------------------------ closing */
 
+/* Without room for it the log keeps what it holds. */
 static basin_status
-flush_all(struct lsm *db, basin_error *err)
+flush_all(struct lsm *db, bool rotate, basin_error *err)
 {
     basin_status st = BASIN_OK;
+    struct request r = { .kind = REQUEST_ROTATE };
     bool did = true;
 
-    while (did)
-        TRY(lsm__flush_step(db, &did, err));
-out:
-    return st;
+    if (rotate)
+        st = lsm__submit(db, &r, err);
+    while (did && st == BASIN_OK)
+        st = lsm__flush_step(db, &did, err);
+    return st == BASIN_NO_SPACE || st == BASIN_BUSY ? BASIN_OK : st;
 }
 
 static basin_status
@@ -619,25 +629,27 @@ close_writer(struct lsm *db, basin_error *err)
 {
     basin_status st;
     struct edit clean;
-    struct request rotate = { .kind = REQUEST_ROTATE };
     struct request r = { .kind = REQUEST_EDIT, .edit = &clean };
     bool keep = memtable_used(db->active) < CLOSE_KEEPS_IN_LOG &&
                 db->active_from.epoch + LOGS_MAX > db->log->epoch;
 
     lsm__edit_init(&clean, db->mem);
     TRY(lsm__failure(db, err));
-    TRY(flush_all(db, err));
-    if (!keep) {
-        TRY(lsm__submit(db, &rotate, err));
-        TRY(flush_all(db, err));
-    }
+    TRY(flush_all(db, false, err));
+    if (!keep)
+        TRY(flush_all(db, true, err));
+    if (db->tail_unsafe)
+        FAIL(err, BASIN_NO_SPACE, "%s: no room to flush what a power loss may take", db->path);
     if (is_untouched(db)) {
         lsm__log_remove(db, db->log->epoch);
         goto out;
     }
     if (db->manifest.edits - db->checkpoint_edits > 8 ||
-        db->manifest.replay_from.epoch > db->covered_epoch)
-        TRY(lsm__checkpoint(db, err));
+        db->manifest.replay_from.epoch > db->covered_epoch) {
+        st = lsm__checkpoint(db, err);
+        if (st != BASIN_NO_SPACE) /* else the older one is good enough */
+            TRY(st);
+    }
     if (!PLANTED(CLEAN_FIRST)) /* the record proves all that is before it; its reader trusts that */
         TRY(lsm__log_sync(db->log, err));
     lsm__edit_clean(&clean);
@@ -723,6 +735,7 @@ lsm_close(struct lsm *db, basin_error *err)
     if (!db->o.read_only)
         st = close_writer(db, err);
     lsm__lanes_turn(db);
+    lsm__reserve_close(db);
     lsm__version_unref(db->current);
     db->current = NULL;
     lsm__dead_release(db, !db->o.read_only);

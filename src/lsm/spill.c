@@ -216,6 +216,7 @@ write_strata(struct lsm_txn *txn, struct icur *source, const struct range_tombst
     TRY(lsm__rules_ranges(&rules, raw, raw_count, &kept, &kept_count, err));
     options.ranges = kept;
     options.range_count = kept_count;
+    TRY(lsm__reserve_allows(options.db, err));
     TRY(lsm__output_open(&options, &output, err));
     rules.output = output;
     TRY(lsm__rules_run(&rules, err));

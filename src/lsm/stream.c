@@ -29,6 +29,7 @@ take_out(struct lsm_txn *txn, struct value_out **out, basin_error *err)
     while (v != NULL && (v->busy || v->finished))
         v = v->next;
     if (v == NULL) {
+        TRY(lsm__reserve_allows(txn->db, err));
         TRY(lsm__value_out_open(txn->db, &v, err));
         v->next = txn->values;
         txn->values = v;

@@ -370,7 +370,7 @@ commit_ops(struct lsm_txn *txn, bool durable, bool entered, uint64_t *seqno, bas
 
     if (db->tail_unsafe_hint) /* also of a buffered one: what it follows could be lost before it */
         TRY(lsm__wait_for_tail(db, err));
-    TRY(lsm__wait_for_room(db, txn->ops.size, err));
+    TRY(lsm__wait_for_room(db, buf_bytes(&txn->ops), err));
     TRY(lsm__txn_finish_values(txn, err));
     if (shared)
         TRY(lsm__writer_enter(db, txn, true, UINT32_MAX, err));

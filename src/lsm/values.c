@@ -516,15 +516,18 @@ out:
 }
 
 size_t
-lsm__values_stale(struct lsm *db, struct object_id *to, size_t most)
+lsm__values_stale(struct lsm *db, struct object_id *to, size_t most, uint64_t *bytes)
 {
     size_t n = 0;
 
+    *bytes = 0;
     for (size_t i = 0; i < db->value_count && n < most; i++) {
         const struct value_state *v = &db->values[i];
         const struct id_slot *use = lsm__ids_find(&db->manifest.uses, v->id);
-        if (use != NULL && dead_bytes(db, v, use->a) > use->a)
+        if (use != NULL && dead_bytes(db, v, use->a) > use->a) {
             to[n++] = v->id;
+            *bytes += use->a;
+        }
     }
     return n;
 }

@@ -53,6 +53,7 @@ struct lsm_stratum {
     _Atomic bool lossy;               /* salvage passed over pages of it */
     /* GUARDED(db->mu) */
     bool in_merge;
+    uint64_t purge_seen;      /* flushes of this process, plus 1, when a purge looked at it */
     bool obsolete;            /* no edit keeps it: the object goes with the last reference */
     uint64_t retired_epoch, retired_at; /* place behind the edit that removed it */
     struct lsm_stratum *next; /* list of all / retired */

@@ -603,6 +603,9 @@ d7_what_a_failed_sync_takes_back_was_never_seen(void **state)
         o.os = os_sim_os(sim);
         ledger_ok(&l, lsm_open("db", &o, &db, &l.err));
         ledger_ok(&l, lsm_begin(db, &(struct lsm_begin){ .mode = LSM_WRITE }, &txn, &l.err));
+        ledger_ok(&l, lsm_put(txn, text("z"), text("1"), &l.err));
+        ledger_ok(&l, lsm_commit(txn, true, NULL, &l.err)); /* the reserve is there now */
+        ledger_ok(&l, lsm_begin(db, &(struct lsm_begin){ .mode = LSM_WRITE }, &txn, &l.err));
         ledger_ok(&l, lsm_put(txn, text("a"), text("1"), &l.err));
         os_sim_fail_at(sim, n, BASIN_IO);
         st = lsm_commit(txn, true, NULL, &l.err);
