@@ -65,7 +65,7 @@ write_now(struct lsm *db, const struct op *op, bool durable, basin_error *err)
              op->key.size + op->value.size);
     r.ops = buf_bytes(&ops);
     TRY(lsm__wait_for_room(db, r.ops, err));
-    if (durable && db->tail_unsafe_hint)
+    if (db->tail_unsafe_hint)
         TRY(lsm__wait_for_tail(db, err));
     TRY(lsm__writer_enter(db, NULL, true, UINT32_MAX, err));
     st = lsm__submit(db, &r, err);

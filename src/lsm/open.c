@@ -11,7 +11,12 @@
 
 #include "lsm/rebuild.h"
 
-enum { CLOSE_KEEPS_IN_LOG = 64 * 1024, LOGS_MAX = 4, NAMED_TRANSACTIONS = 4 };
+enum {
+    CLOSE_KEEPS_IN_LOG = 64 * 1024, /* bytes of a memtable that needs no flush */
+    CLOSE_MERGES = 4 << 20,         /* bytes that may be merged once more */
+    LOGS_MAX = 4,
+    NAMED_TRANSACTIONS = 4
+};
 
 /* ------------------------------------------------------------------ defaults */
 
@@ -49,6 +54,7 @@ defaults(struct lsm_options *o, basin_error *err)
         o->level_factor = 10;
     if (o->level0_runs == 0)
         o->level0_runs = 4;
+    o->level0_runs = MIN_OF(o->level0_runs, DEBT_RUNS_STOP - 1); /* else all would wait for ever */
     if (o->codec_level == 0 && !o->stored_codec)
         o->codec_level = CODEC_LEVEL_DEFAULT;
     if (o->filter_bits == 0)
@@ -624,6 +630,36 @@ flush_all(struct lsm *db, bool rotate, basin_error *err)
     return st == BASIN_NO_SPACE || st == BASIN_BUSY ? BASIN_OK : st;
 }
 
+/* Whether runs of level 0 have piled up in a database so small that merging them takes no time. */
+static bool
+small_merge_is_due(struct lsm *db)
+{
+    uint64_t size = 0;
+    bool due;
+
+    os_mutex_lock(db->mu);
+    for (size_t i = 0; i < db->current->stratum_count; i++)
+        if (db->current->strata[i]->level <= 1)
+            size += db->current->strata[i]->size;
+    due = db->level0_runs > db->o.level0_runs && size <= CLOSE_MERGES;
+    os_mutex_unlock(db->mu);
+    return due;
+}
+
+/* A process that lives for one write cuts off the merge that it began: a thousand of them would
+ * leave as many runs as the debt allows. The threads are gone; a merge that fails is left to the
+ * next opening. */
+static void
+merge_small(struct lsm *db)
+{
+    bool did = true;
+
+    atomic_store_explicit(&db->closing, false, memory_order_release);
+    while (did && small_merge_is_due(db))
+        if (lsm__merge_step(db, &did, NULL) != BASIN_OK)
+            break;
+}
+
 static basin_status
 close_writer(struct lsm *db, basin_error *err)
 {
@@ -640,6 +676,7 @@ close_writer(struct lsm *db, basin_error *err)
         TRY(flush_all(db, true, err));
     if (db->tail_unsafe)
         FAIL(err, BASIN_NO_SPACE, "%s: no room to flush what a power loss may take", db->path);
+    merge_small(db);
     if (is_untouched(db)) {
         lsm__log_remove(db, db->log->epoch);
         goto out;

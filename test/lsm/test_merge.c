@@ -589,7 +589,10 @@ ec64_a_counter_is_added_to_blindly(void **state)
 
     (void)state;
     ledger_close(&l);
-    l.o.level0_runs = 1000; /* merges would read */
+    l.o.level0_runs = 99; /* merges would read; no more flushes than that: */
+    l.o.mem_limit = 64 << 20;
+    l.o.memtable_size = 8 << 20;
+    l.o.log_size_max = 64 << 20;
     ledger_open(&l);
     for (unsigned i = 0; i < 4; i++) {
         w[i] = (struct writer){ i, each, BASIN_OK };
