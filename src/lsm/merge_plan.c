@@ -14,6 +14,8 @@
  */
 #include "lsm/merge.h"
 
+enum { SMALL_STRATA = 8 };
+
 struct levels {
     uint64_t bytes[LSM_LEVEL_COUNT];
     uint64_t runs0;
@@ -98,6 +100,34 @@ add_destination(struct merge_plan *p, basin_error *err)
         struct lsm_stratum *s = m->strata[i];
         if (s->level == p->to_level && !s->in_merge && overlaps_inputs(p, count, s))
             TRY(add_input(p, s, err));
+    }
+out:
+    return st;
+}
+
+static bool
+is_small(const struct merge_plan *p, const struct lsm_stratum *s)
+{
+    return s->level == p->to_level && !s->in_merge && s->size < p->db->o.stratum_size / 8;
+}
+
+/* Adds small strata of the destination once they are many: little data that is moved or merged
+ * where nothing overlaps it would leave ever more of them. */
+static basin_status
+add_small(struct merge_plan *p, basin_error *err)
+{
+    basin_status st = BASIN_OK;
+    const struct manifest *m = &p->db->manifest;
+    uint64_t bytes = 0;
+    size_t n = 0;
+
+    for (size_t i = 0; i < m->stratum_count; i++)
+        n += is_small(p, m->strata[i]);
+    for (size_t i = 0; i < m->stratum_count && n >= SMALL_STRATA; i++) {
+        if (!is_small(p, m->strata[i]) || bytes >= p->db->o.stratum_size)
+            continue;
+        bytes += m->strata[i]->size;
+        TRY(add_input(p, m->strata[i], err));
     }
 out:
     return st;
@@ -235,6 +265,7 @@ take_level0(struct merge_plan *p, basin_error *err)
         if (m->strata[i]->level == 0)
             TRY(add_input(p, m->strata[i], err));
     TRY(add_destination(p, err));
+    TRY(add_small(p, err));
     TRY(finish_plan(p, true, err));
 out:
     return st;
