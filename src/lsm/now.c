@@ -3,7 +3,7 @@
 /*
  * Single operations without a transaction: a get at the present, and a blind write. What needs more
  * (large values, reading processes, lanes that are all busy) is left to a transaction; the caller
- * is told by END.
+ * is told by END. docs/notes/0037-single-reads-and-writes.md.
  */
 #include "lsm/lane.h"
 #include "lsm/read.h"

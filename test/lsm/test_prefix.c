@@ -285,7 +285,7 @@ want(struct pair *p, const struct lsm_range *r, const struct bytes *from, bool i
            bytes_compare(*key, r->lower) >= 0 && bytes_compare(*key, r->upper) < 0;
 }
 
-/* Walks a range to and fro. */
+/* Walks a range there and back. */
 static void
 walk_both(struct pair *p, const struct lsm_range *range, uint64_t seqno)
 {
