@@ -143,6 +143,8 @@ def read_edit(b):
             yield "clean", None
         elif tag == 13:
             yield "move stratum", (r.id(), *r.lebs(2))
+        elif tag == 14:
+            yield "spill", tuple(r.lebs(2))
         else:
             raise Wrong(f"edit: unknown field {tag} before byte {r.at}")
 
@@ -165,7 +167,7 @@ def read_batch(b):
 def read_log(b):
     """Header and (position, type, seqno, synced, body) of each record."""
     need(len(b) >= 128, f"log: {len(b)} bytes")
-    h = header(b, b"BASINLOG", 2, "log")
+    h = header(b, b"BASINLOG", 3, "log")
     need(xxh3(b[:120]) == u64(b, 120) and xxh3(b[:72]) == u64(b, 112), "log: header's checksum")
     need(b[40:72] == b[72:104], "log: the copy differs")
     h.update(epoch=u64(b, 32), process=u64(b, 64), end_before=u64(b, 104))
@@ -224,8 +226,8 @@ def apply(state, field, v):
         del state["pins"][v]
     elif field == "replay from":
         state["from"] = v[:2]
-    elif field in ("seqno", "load"):
-        state["seqno"] = max(state["seqno"], v)
+    elif field in ("seqno", "load", "spill"):
+        state["seqno"] = max(state["seqno"], v[1] if field == "spill" else v)
 
 
 def replay(pairs, body):

@@ -65,6 +65,8 @@ out:
 static struct bytes
 operand_bytes(const struct rules *r, size_t i)
 {
+    if (r->operands[i].size == 0) /* there may be no memory behind it */
+        return BYTES_NULL;
     return bytes_of(r->pending.data + r->operands[i].at, r->operands[i].size);
 }
 

@@ -144,7 +144,8 @@ lsm_stratum_list(struct lsm *db, lsm_stratum_fn *fn, void *ctx, basin_error *err
     bool more = true;
 
     (void)err;
-    for (const struct lsm_run *run = v->runs; more && run < v->runs + v->run_count; run++) {
+    for (size_t k = 0; k < v->run_count && more; k++) {
+        const struct lsm_run *run = &v->runs[k];
         for (size_t i = 0; i < run->count && more; i++) {
             const struct lsm_stratum *s = run->strata[i];
             lsm__object_name(name, "strata", s->id);

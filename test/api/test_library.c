@@ -160,6 +160,8 @@ manners(void)
     bad += getcwd(where, sizeof where) == NULL;
     for (int s = 1; s <= 64; s++)
         (void)sigaction(s, NULL, &before[s]);
+    memset(&mask, 0, sizeof mask); /* the system fills a part of them */
+    memset(&mask_now, 0, sizeof mask_now);
     (void)pthread_sigmask(SIG_SETMASK, NULL, &mask);
     work();
     desk_close(&d);
