@@ -170,8 +170,12 @@ make_file(struct log_file *l, const char *path, basin_error *err)
     if (st == BASIN_OK)
         return error_set(err, BASIN_EXISTS, "log/%llu is there already",
                          (unsigned long long)l->epoch);
-    if (l->db->os->ops->rename(l->db->os, spare, path, NULL) == BASIN_OK)
-        return os_open(l->db->os, path, OS_WRITE, &l->file, err);
+    if (l->db->os->ops->rename(l->db->os, spare, path, NULL) == BASIN_OK) {
+        st = os_open(l->db->os, path, OS_WRITE, &l->file, err);
+        if (st != BASIN_OK) /* else the next log would find the name taken by an empty one */
+            (void)!l->db->os->ops->unlink(l->db->os, path, NULL);
+        return st;
+    }
     return os_open(l->db->os, path, OS_WRITE | OS_CREATE | OS_EXCLUSIVE, &l->file, err);
 }
 

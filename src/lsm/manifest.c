@@ -529,9 +529,10 @@ apply_field(struct lsm *db, struct manifest *m, enum edit_tag tag, struct rd *r,
         m->seqno = MAX_OF(m->seqno, seqno);
         return BASIN_OK;
     case EDIT_SPILL:
-        (void)rd_leb(r);
-        seqno = rd_leb(r);
-        m->seqno = MAX_OF(m->seqno, seqno);
+        (void)get_seqno(r);
+        seqno = get_seqno(r);
+        if (rd_ok(r))
+            m->seqno = MAX_OF(m->seqno, seqno);
         return BASIN_OK;
     case EDIT_CHECKPOINT:
         (void)rd_leb(r);
@@ -668,8 +669,8 @@ skip_field(struct lsm *db, enum edit_tag tag, struct rd *r, struct edit_commit *
     struct lsm_stratum *s;
 
     if (tag == EDIT_LOAD || tag == EDIT_SPILL) {
-        commit->first = rd_leb(r);
-        commit->last = tag == EDIT_SPILL ? rd_leb(r) : commit->first;
+        commit->first = get_seqno(r);
+        commit->last = tag == EDIT_SPILL ? get_seqno(r) : commit->first;
         commit->spill = tag == EDIT_SPILL;
         if (commit->first == 0 || commit->last < commit->first)
             rd_fail(r);
